@@ -1,0 +1,65 @@
+package inventory
+
+import "time"
+
+// Verb is what a decision about a signer says.
+type Verb string
+
+const (
+	Approve Verb = "approve"
+	Reject  Verb = "reject"
+	Revoke  Verb = "revoke" // ends every approval of the signer
+)
+
+// ParseVerb accepts the three verbs.
+func ParseVerb(s string) (Verb, error) {
+	switch v := Verb(s); v {
+	case Approve, Reject, Revoke:
+		return v, nil
+	}
+	return "", Errorf(Invalid, "%q is not a decision: use approve, reject or revoke", clip(s, 40))
+}
+
+// DecisionState is where a decision stands.
+type DecisionState string
+
+const (
+	StateProposed DecisionState = "proposed" // waits for a second reviewer; counts for nothing
+	StateActive   DecisionState = "active"
+	StateRejected DecisionState = "rejected"
+	StateRevoked  DecisionState = "revoked" // ended by a later decision
+	StateExpired  DecisionState = "expired"
+)
+
+// Decider is a person who took part in a decision, and when.
+type Decider struct {
+	Name string    `json:"name"`
+	At   time.Time `json:"at"`
+}
+
+// Decision is what somebody decided about a signer: a verb, the repositories
+// it covers, until when, and why. A reason is always there.
+type Decision struct {
+	ID           string        `json:"id"`
+	Signer       SignerID      `json:"signer"`
+	Verb         Verb          `json:"decision"`
+	Repositories []Glob        `json:"repositories"` // over "registry/repository"; reject and revoke cover everything
+	Reason       string        `json:"reason"`
+	ExpiresAt    *time.Time    `json:"expires_at"`
+	State        DecisionState `json:"state"`
+	DecidedBy    []Decider     `json:"decided_by"`
+	Revision     int64         `json:"revision"` // the signer's revision that this decision made
+}
+
+// StateAt is the state at a moment: an active decision past its expiry is
+// expired even while the row still says active.
+func (d Decision) StateAt(now time.Time) DecisionState {
+	if d.State == StateActive && d.ExpiresAt != nil && !now.Before(*d.ExpiresAt) {
+		return StateExpired
+	}
+	return d.State
+}
+
+// Covers reports whether the decision's scope holds the repository, given as
+// "registry/repository".
+func (d Decision) Covers(repository string) bool { return MatchAny(d.Repositories, repository) }

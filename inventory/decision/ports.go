@@ -1,0 +1,41 @@
+// Package decision is the only door through which a person changes trust:
+// approving, rejecting and revoking signers, registering keys, quarantining and
+// releasing images. Each verb asks actor.May, decides in pure code, and hands
+// the decision to the store together with its audit entry; there is no other
+// way to write either. It renders nothing and knows no SQL.
+package decision
+
+import (
+	"context"
+	"time"
+
+	"signboard/inventory"
+)
+
+// Store writes decisions. Every write takes its audit entry along, in the same
+// transaction; the store gives the entry its index.
+type Store interface {
+	// Signer returns a signer with its decisions, newest first, or NotFound.
+	Signer(ctx context.Context, id inventory.SignerID, now time.Time) (inventory.Signer, error)
+	// RecordDecision stores a decision about a signer whose revision is still
+	// the one that was seen, and ends the decisions listed. It fails with
+	// Conflict when the revision moved on.
+	RecordDecision(ctx context.Context, d inventory.Decision, seen int64, ended []string, entry inventory.AuditEntry) error
+	// RecordKey registers a public key as a signer, pending. The same key twice
+	// is a Conflict.
+	RecordKey(ctx context.Context, s inventory.Signer, entry inventory.AuditEntry) error
+	// RecordRefusal writes down that somebody was refused.
+	RecordRefusal(ctx context.Context, entry inventory.AuditEntry) error
+}
+
+// QuarantineStore writes quarantines.
+type QuarantineStore interface {
+	Quarantine(ctx context.Context, id string) (inventory.Quarantine, error)
+	// RecordQuarantine holds the images it matches at once, in the same
+	// transaction.
+	RecordQuarantine(ctx context.Context, q inventory.Quarantine, entry inventory.AuditEntry) error
+	// RecordRelease ends a quarantine that stands; Conflict when it no longer
+	// does.
+	RecordRelease(ctx context.Context, q inventory.Quarantine, entry inventory.AuditEntry) error
+	RecordRefusal(ctx context.Context, entry inventory.AuditEntry) error
+}

@@ -1,0 +1,91 @@
+package inventory
+
+import "time"
+
+// ImageKind says what a manifest is.
+type ImageKind string
+
+const (
+	SingleImage ImageKind = "image"
+	IndexImage  ImageKind = "index"    // a multi-platform index or manifest list
+	Artifact    ImageKind = "artifact" // something else that lives in a registry: a chart, an SBOM, a policy
+)
+
+// Image is one digest in one repository, with its verdict. Lists carry it
+// without evidence; the image's own page and API answer carry all of it.
+type Image struct {
+	ID         int64 // made by the program; grows with time
+	Registry   string
+	Repository string // without the registry: team-a/api
+	Digest     Digest
+	Kind       ImageKind
+	MediaType  string
+	Size       int64    // bytes of the manifest
+	Tags       []string // tags that point here now, in order
+	FirstSeen  time.Time
+	LastSeen   time.Time
+
+	Status    Status
+	Reason    Reason
+	Message   string
+	CheckedAt *time.Time // nil: never looked at
+	Stale     bool       // the shown knowledge is older than it should be
+	LastGood  *LastGood  // set while Status is unknown and something was known before
+	ChangedAt *time.Time // when the status last changed
+
+	Quarantine *Quarantine
+	Teams      []string
+	Signers    []Signer // for lists: who signed, id, name and standing only
+
+	// Evidence, filled in for a single image.
+	Platforms    []Platform
+	Parents      []Parent
+	Signatures   []Signature
+	Attestations []Attestation
+	History      []VerdictChange
+	TagMoves     []TagMove
+	Elsewhere    []Place
+}
+
+// FullRepository is the name scopes and teams match: "registry/repository".
+func (i Image) FullRepository() string { return i.Registry + "/" + i.Repository }
+
+// Platform is one image of an index.
+type Platform struct {
+	Platform  string // linux/arm64/v8
+	Digest    Digest
+	Status    Status
+	Inherited bool // the status is the index's, which is signed and names this digest
+}
+
+// Parent is an index through which an image is reached.
+type Parent struct {
+	Digest Digest
+	Tags   []string
+	Status Status
+}
+
+// Place is the same digest in another repository.
+type Place struct {
+	Registry   string
+	Repository string
+	Status     Status
+}
+
+// VerdictChange is one step in an image's history.
+type VerdictChange struct {
+	At      time.Time
+	From    Status
+	To      Status
+	Reason  Reason
+	Message string
+}
+
+// TagMove is a tag that pointed elsewhere before. From is empty when the tag
+// appeared, To is empty when it vanished.
+type TagMove struct {
+	Tag  string
+	From Digest
+	To   Digest
+	At   time.Time
+}

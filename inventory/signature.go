@@ -1,0 +1,132 @@
+package inventory
+
+import "time"
+
+// Format names how a signature is carried. The words are the contract's.
+type Format string
+
+const (
+	FormatSimpleSigning Format = "cosign-simplesigning" // a layer of a .sig manifest
+	FormatBundle        Format = "cosign-bundle"        // a Sigstore bundle as a referrer
+	FormatNotationJWS   Format = "notation-jws"
+	FormatNotationCOSE  Format = "notation-cose"
+	FormatDCT           Format = "dct" // Docker Content Trust (Notary v1)
+)
+
+// Formats lists every format.
+var Formats = []Format{FormatSimpleSigning, FormatBundle, FormatNotationJWS, FormatNotationCOSE, FormatDCT}
+
+// Outcome is what checking one signature came to. It says nothing of trust.
+type Outcome string
+
+const (
+	OutcomeError        Outcome = "error"        // it could not be read; never counts as a finding
+	OutcomeInvalid      Outcome = "invalid"      // a check failed
+	OutcomeUnverifiable Outcome = "unverifiable" // the key or root that is needed isn't known here
+	OutcomeVerified     Outcome = "verified"     // every check that the format asks for passed
+)
+
+// Result is how one check ended.
+type Result string
+
+const (
+	Pass    Result = "pass"
+	Fail    Result = "fail"
+	Skip    Result = "skip"  // not made, and the message says why
+	Errored Result = "error" // could not be made
+)
+
+// Check is one thing that was looked at while verifying a signature.
+type Check struct {
+	Name    string `json:"name"` // stable, snake_case: payload_digest, signature, log_entry, …
+	Result  Result `json:"result"`
+	Message string `json:"message"` // one sentence for a person
+}
+
+// LinkRole says what a Link of the trust chain is.
+type LinkRole string
+
+const (
+	RoleImage        LinkRole = "image"
+	RoleStatement    LinkRole = "statement" // what was signed: payload or in-toto statement
+	RoleSignature    LinkRole = "signature"
+	RoleKey          LinkRole = "key"
+	RoleLeaf         LinkRole = "leaf"
+	RoleIntermediate LinkRole = "intermediate"
+	RoleRoot         LinkRole = "root"
+	RoleTlog         LinkRole = "tlog"      // a branch: the transparency-log entry
+	RoleTimestamp    LinkRole = "timestamp" // a branch: the RFC 3161 timestamp
+	RoleDelegation   LinkRole = "delegation"
+)
+
+// Branch reports whether the role hangs beside the line from image to root
+// instead of standing in it.
+func (r LinkRole) Branch() bool { return r == RoleTlog || r == RoleTimestamp }
+
+// Link is one element of a trust chain, in order from the image to the root.
+type Link struct {
+	Role        LinkRole   `json:"role"`
+	Name        string     `json:"name"`
+	Fingerprint string     `json:"fingerprint,omitempty"` // sha256:<hex> of what identifies the link
+	Issuer      string     `json:"issuer,omitempty"`
+	NotBefore   *time.Time `json:"not_before,omitempty"`
+	NotAfter    *time.Time `json:"not_after,omitempty"`
+	Checks      []string   `json:"checks,omitempty"` // names of the signature's checks that concern this link
+	Facts       []Fact     `json:"facts,omitempty"`  // further details, in the order to show them
+}
+
+// Fact is a named detail worth showing: algorithm, log index, repository in
+// the payload.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// SignedAtSource says what vouches for a signing time.
+type SignedAtSource string
+
+const (
+	SignedAtTlog      SignedAtSource = "tlog"
+	SignedAtAuthority SignedAtSource = "timestamp-authority"
+	SignedAtClaimed   SignedAtSource = "claimed" // the signer says so, nothing else
+)
+
+// Signature is the evidence about one signature found on an image: what was
+// checked, with which result, and who signed. Verifiers make it; it never says
+// whether anybody trusts the signer.
+type Signature struct {
+	Format         Format         `json:"format"`
+	Manifest       Digest         `json:"manifest"` // the manifest that carries it
+	Index          int            `json:"index"`    // its place in that manifest, from 0
+	Outcome        Outcome        `json:"outcome"`
+	Reason         Reason         `json:"reason"`
+	Message        string         `json:"message"`
+	SignedAt       *time.Time     `json:"signed_at"`
+	SignedAtSource SignedAtSource `json:"signed_at_source,omitempty"`
+	Signer         *Signer        `json:"signer"` // identity only; standing is filled in when it is shown
+	Checks         []Check        `json:"checks"`
+	Chain          []Link         `json:"chain"`
+}
+
+// Attestation is a signed or claimed statement about an image that is not an
+// image signature: provenance, an SBOM, a scan. It never makes an image signed.
+type Attestation struct {
+	PredicateType string  `json:"predicate_type"`
+	Outcome       Outcome `json:"outcome"`
+	Reason        Reason  `json:"reason"`
+	Message       string  `json:"message"`
+	Signer        *Signer `json:"signer"`
+	Manifest      Digest  `json:"manifest"`
+}
+
+// Evidence is everything one look at an image found.
+type Evidence struct {
+	Signatures   []Signature
+	Attestations []Attestation
+	// Incomplete is set when a place a signature could be was not read, or not
+	// to its end. What was found stays true; what wasn't found proves nothing.
+	Incomplete *LookError
+	// Fingerprint changes whenever something attached to the image does: it is
+	// the digest of the sorted list of attached manifests. Empty when Incomplete.
+	Fingerprint Digest
+}

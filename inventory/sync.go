@@ -1,0 +1,138 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Lease is the right to work on one row until a moment. Token grows with every
+// claim of the row; a write whose token isn't the row's present one is refused,
+// so a holder that froze and woke up late can't overwrite its successor.
+type Lease struct {
+	Owner string
+	Token int64
+	Until time.Time
+}
+
+// SyncScope narrows what a sync claims; the zero value is everything.
+type SyncScope struct {
+	Registry   string // a registry's name
+	Repository Glob   // over "registry/repository", or over the repository's own name
+}
+
+// Holds reports whether the scope holds a repository.
+func (s SyncScope) Holds(registry, repository string) bool {
+	return (s.Registry == "" || s.Registry == registry) &&
+		(s.Repository == "" || s.Repository.Match(repository) || s.Repository.Match(registry+"/"+repository))
+}
+
+// RegistryWork is a registry that was claimed to have its repositories listed.
+type RegistryWork struct {
+	Registry Registry
+	Lease    Lease
+}
+
+// RepositoryWork is a repository that was claimed to be read, with what is
+// known of it.
+type RepositoryWork struct {
+	Repository Repository
+	Lease      Lease
+	Tags       map[string]Digest // present tags
+	Images     map[Digest]KnownImage
+}
+
+// KnownImage is what an earlier look left behind, enough to see that nothing
+// changed.
+type KnownImage struct {
+	ID            int64
+	Kind          ImageKind
+	MediaType     string
+	Size          int64
+	Platforms     []Platform // of an index: platform and digest
+	Status        Status
+	Fingerprint   Digest // of Evidence; empty when the look was incomplete
+	TrustRevision int64  // the trust material it was verified with
+}
+
+// Subject is an image to look for signatures of.
+type Subject struct {
+	Registry   string
+	Repository string // without the registry
+	Manifest   Descriptor
+	// Tags are all the tags of the repository, where they were listed: they say
+	// for free which companion tags exist. nil means they are not known, and
+	// each has to be asked for.
+	Tags map[string]bool
+}
+
+// Attachment is a manifest found attached to an image.
+type Attachment struct {
+	Manifest Descriptor
+	Via      string // "tag", "referrers" or "fallback"
+	Tag      string // the companion tag it was found under
+}
+
+// Attached is what discovery found on an image, before anything is verified.
+type Attached struct {
+	Attachments []Attachment
+	Incomplete  *LookError // a place wasn't read
+}
+
+// Fingerprint is the digest of what is attached, in no particular order; empty
+// when not every place was read.
+func (a Attached) Fingerprint() Digest {
+	if a.Incomplete != nil {
+		return ""
+	}
+	lines := make([]string, 0, len(a.Attachments))
+	for _, at := range a.Attachments {
+		lines = append(lines, at.Via+" "+at.Tag+" "+string(at.Manifest.Digest)+"\n")
+	}
+	slices.Sort(lines)
+	return DigestOf([]byte(strings.Join(slices.Compact(lines), "")))
+}
+
+// ImageFinding is the result of one look at one image, ready to be stored.
+type ImageFinding struct {
+	Digest    Digest
+	Kind      ImageKind
+	MediaType string
+	Size      int64
+	Tags      []string   // tags that were seen to point here in this sync
+	Platforms []Platform // of an index: platform and digest; Status and Inherited are not stored
+	// Unchanged says that what is attached and the trust material are as they
+	// were: nothing but the time of the look is stored, and Evidence and Verdict
+	// are not read.
+	Unchanged     bool
+	Evidence      Evidence
+	Verdict       Verdict
+	Failure       *LookError // the look failed as a whole: stored evidence stays, the verdict is unknown
+	TrustRevision int64
+	// JudgedAt is the revision of all decisions that the verdict rests on. The
+	// store refuses the whole batch with ErrRejudge when it has moved on.
+	JudgedAt int64
+}
+
+// StoredEvidence is what a verdict is judged again from.
+type StoredEvidence struct {
+	ImageID    int64
+	Repository string // "registry/repository"
+	Checked    bool
+	Failure    *LookError // the latest look failed
+	Signatures []Signature
+}
+
+// Decisions are all decisions about some signers, newest first each, and the
+// revision of the whole set: it grows with every decision about anybody.
+type Decisions struct {
+	BySigner map[SignerID][]Decision
+	Revision int64
+}
+
+// ErrRejudge says that a decision was made while a verdict was on its way to
+// the store: judge again and repeat.
+var ErrRejudge = Errorf(Conflict, "a decision was made meanwhile")
+
+// ErrLeaseLost says that somebody else holds the lease now: drop the work.
+var ErrLeaseLost = Errorf(Conflict, "the lease went to another process")

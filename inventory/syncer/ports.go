@@ -1,0 +1,84 @@
+// Package syncer keeps the inventory true: it claims what is due, reads the
+// registry, has signatures verified and verdicts judged, and hands the result
+// to the store. The inventory itself is the work list (due times and leases on
+// its rows); there is no queue that could disagree with it. The package knows
+// neither SQL, nor HTTP, nor any signature format.
+package syncer
+
+import (
+	"context"
+	"time"
+
+	"signboard/inventory"
+)
+
+// Registry reads one registry. Every error carries an inventory.LookError.
+type Registry interface {
+	// Repositories calls page with the names of each page of the listing. It
+	// returns nil only when the listing was read to its end.
+	Repositories(ctx context.Context, page func(names []string) error) error
+	// Tags returns every tag of a repository, companion tags included.
+	Tags(ctx context.Context, repository string) ([]string, error)
+	// Resolve asks what a tag points at without reading it.
+	Resolve(ctx context.Context, repository, tag string) (inventory.Descriptor, error)
+	// Manifest reads a manifest by digest or tag.
+	Manifest(ctx context.Context, repository, reference string) (inventory.Manifest, error)
+}
+
+// Inspector finds and checks what is attached to an image of one registry.
+type Inspector interface {
+	// Discover lists what is attached. It fails as a whole only through
+	// Attached.Incomplete.
+	Discover(ctx context.Context, s inventory.Subject) inventory.Attached
+	// Verify checks what Discover found.
+	Verify(ctx context.Context, s inventory.Subject, a inventory.Attached) inventory.Evidence
+	// TrustRevision changes whenever the keys and roots verified with do.
+	TrustRevision() int64
+}
+
+// Worklist is the inventory seen as work.
+type Worklist interface {
+	// ClaimRegistry leases the registry that has been due longest, nil when
+	// none is due.
+	ClaimRegistry(ctx context.Context, owner string, scope inventory.SyncScope, now time.Time, lease time.Duration) (*inventory.RegistryWork, error)
+	// ClaimRepository leases the repository that has been due longest, nil when
+	// none is due.
+	ClaimRepository(ctx context.Context, owner string, scope inventory.SyncScope, now time.Time, lease time.Duration) (*inventory.RepositoryWork, error)
+	// RenewRepository prolongs a lease, or fails with ErrLeaseLost.
+	RenewRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time, lease time.Duration) error
+	// MakeDue makes the registries and repositories in the scope due now.
+	MakeDue(ctx context.Context, scope inventory.SyncScope, now time.Time) error
+}
+
+// Findings takes what a look came to. Each call is one or more short
+// transactions that check the lease.
+type Findings interface {
+	// RecordCatalog stores the names of a registry's repositories and makes
+	// them due. Only a complete listing marks what is missing from it as gone.
+	RecordCatalog(ctx context.Context, w *inventory.RegistryWork, names []string, complete bool, now time.Time) error
+	// RecordImages stores findings with their verdicts and counters in one
+	// transaction. It fails with ErrRejudge or ErrLeaseLost.
+	RecordImages(ctx context.Context, w *inventory.RepositoryWork, findings []inventory.ImageFinding, now time.Time) error
+	// FinishRepository ends a complete look: tags that weren't listed are gone.
+	FinishRepository(ctx context.Context, w *inventory.RepositoryWork, tags []string, next time.Time, now time.Time) error
+}
+
+// Failures takes what could not be read. What was known stays; the images are
+// given the verdict, in bounded batches.
+type Failures interface {
+	FailRegistry(ctx context.Context, w *inventory.RegistryWork, failure *inventory.LookError, v inventory.Verdict, next, now time.Time) error
+	FailRepository(ctx context.Context, w *inventory.RepositoryWork, failure *inventory.LookError, v inventory.Verdict, next, now time.Time) error
+}
+
+// Judgements is what is needed to judge stored evidence again.
+type Judgements interface {
+	Decisions(ctx context.Context, signers []inventory.SignerID) (inventory.Decisions, error)
+	// Evidence is the stored evidence of images.
+	Evidence(ctx context.Context, imageIDs []int64) ([]inventory.StoredEvidence, error)
+	// StaleVerdicts returns up to limit images whose verdict has to be judged
+	// again: a decision about one of their signers was made or ran out.
+	StaleVerdicts(ctx context.Context, now time.Time, limit int) ([]int64, error)
+	// RecordVerdicts stores verdicts judged at a revision of the decisions, or
+	// fails with ErrRejudge.
+	RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Verdict, revision int64, now time.Time) error
+}
