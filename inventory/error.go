@@ -51,6 +51,10 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
+// ErrNotFound says that a registry answered, and that what was asked for isn't
+// there. It is found with errors.Is beside or instead of a LookError.
+var ErrNotFound = errors.New("not found in the registry")
+
 // A LookError says that looking at something in a registry failed, and why, in
 // the words of the reason codes. It is never a finding about a signature: an
 // image whose look failed is unknown.

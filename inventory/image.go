@@ -54,6 +54,8 @@ func (i Image) FullRepository() string { return i.Registry + "/" + i.Repository 
 type Platform struct {
 	Platform  string // linux/arm64/v8
 	Digest    Digest
+	MediaType string
+	Size      int64
 	Status    Status
 	Inherited bool // the status is the index's, which is signed and names this digest
 }

@@ -102,8 +102,8 @@ type ImageFinding struct {
 	Tags      []string   // tags that were seen to point here in this sync
 	Platforms []Platform // of an index: platform and digest; Status and Inherited are not stored
 	// Unchanged says that what is attached and the trust material are as they
-	// were: nothing but the time of the look is stored, and Evidence and Verdict
-	// are not read.
+	// were: nothing but the tags and the time of the look is stored, and Evidence
+	// and Verdict are not read.
 	Unchanged     bool
 	Evidence      Evidence
 	Verdict       Verdict
@@ -119,7 +119,11 @@ type StoredEvidence struct {
 	ImageID    int64
 	Repository string // "registry/repository"
 	Checked    bool
-	Failure    *LookError // the latest look failed
+	// Failure is set when the latest look failed as a whole: what was found
+	// before is not what is there now, and Signatures is empty.
+	Failure *LookError
+	// Incomplete is set when the latest look left a place unread.
+	Incomplete *LookError
 	Signatures []Signature
 }
 

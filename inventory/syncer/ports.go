@@ -53,18 +53,22 @@ type Worklist interface {
 // Findings takes what a look came to. Each call is one or more short
 // transactions that check the lease.
 type Findings interface {
-	// RecordCatalog stores the names of a registry's repositories and makes
-	// them due. Only a complete listing marks what is missing from it as gone.
+	// RecordCatalog stores the names of a registry's repositories and makes all
+	// that it is known to have due. Only a complete listing marks what is missing
+	// from it as gone and ends the registry's failure.
 	RecordCatalog(ctx context.Context, w *inventory.RegistryWork, names []string, complete bool, now time.Time) error
 	// RecordImages stores findings with their verdicts and counters in one
-	// transaction. It fails with ErrRejudge or ErrLeaseLost.
+	// transaction. It fails with ErrRejudge or ErrLeaseLost. An Unchanged finding
+	// of an image that is unknown (an outage is over) makes the stored evidence
+	// count again: the image turns up in StaleVerdicts.
 	RecordImages(ctx context.Context, w *inventory.RepositoryWork, findings []inventory.ImageFinding, now time.Time) error
 	// FinishRepository ends a complete look: tags that weren't listed are gone.
 	FinishRepository(ctx context.Context, w *inventory.RepositoryWork, tags []string, next time.Time, now time.Time) error
 }
 
 // Failures takes what could not be read. What was known stays; the images are
-// given the verdict, in bounded batches.
+// given the verdict, in bounded batches. A verdict without a status leaves the
+// images as they are: only the failure itself is recorded.
 type Failures interface {
 	FailRegistry(ctx context.Context, w *inventory.RegistryWork, failure *inventory.LookError, v inventory.Verdict, next, now time.Time) error
 	FailRepository(ctx context.Context, w *inventory.RepositoryWork, failure *inventory.LookError, v inventory.Verdict, next, now time.Time) error
@@ -81,4 +85,18 @@ type Judgements interface {
 	// RecordVerdicts stores verdicts judged at a revision of the decisions, or
 	// fails with ErrRejudge.
 	RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Verdict, revision int64, now time.Time) error
+}
+
+// Progress is where a running sync says how far it is.
+type Progress interface {
+	RecordProgress(ctx context.Context, registryID int64, p inventory.Progress, running bool, now time.Time) error
+}
+
+// Store is all of the inventory that a Syncer needs.
+type Store interface {
+	Worklist
+	Findings
+	Failures
+	Judgements
+	Progress
 }

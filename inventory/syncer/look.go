@@ -1,0 +1,115 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+
+	"signboard/inventory"
+)
+
+// looker looks at the images of one repository.
+type looker struct {
+	peer     Peer
+	work     *inventory.RepositoryWork
+	tags     map[string]bool // all tags, companions included
+	revision int64           // of the trust material, read before anything is verified
+}
+
+// image looks at one image and, when it is an index, at the images it lists:
+// first finding the image itself, then its platforms, each with its own
+// evidence.
+func (l *looker) image(ctx context.Context, t target) []inventory.ImageFinding {
+	self := inventory.ImageFinding{Digest: t.descriptor.Digest, Tags: t.tags, TrustRevision: l.revision}
+	known, seen := l.work.Images[self.Digest]
+	self.Kind, self.MediaType, self.Size, self.Platforms = known.Kind, known.MediaType, known.Size, known.Platforms
+	if t.failure != nil {
+		self.Failure = t.failure
+		return []inventory.ImageFinding{self}
+	}
+	if !seen || known.MediaType == "" {
+		m, err := l.peer.Registry.Manifest(ctx, l.work.Repository.Name, string(self.Digest))
+		if err != nil {
+			self.Failure = inventory.AsLookError(err)
+			return []inventory.ImageFinding{self}
+		}
+		self.Kind, self.MediaType, self.Size = m.Kind(), m.MediaType, int64(len(m.Raw))
+		if m.Index() {
+			if self.Platforms, err = l.platforms(ctx, m, 1); err != nil {
+				self.Failure = inventory.AsLookError(err)
+				return []inventory.ImageFinding{self}
+			}
+		}
+	}
+	l.inspect(ctx, &self)
+	findings := []inventory.ImageFinding{self}
+	for _, p := range self.Platforms {
+		child := inventory.ImageFinding{Digest: p.Digest, Kind: inventory.SingleImage, TrustRevision: l.revision}
+		if known, ok := l.work.Images[p.Digest]; ok {
+			child.Kind, child.MediaType, child.Size = known.Kind, known.MediaType, known.Size
+		}
+		if child.MediaType == "" {
+			child.MediaType, child.Size = p.MediaType, p.Size
+		}
+		l.inspect(ctx, &child)
+		findings = append(findings, child)
+	}
+	return findings
+}
+
+// platforms lists the images of an index, down to maxDepth nested indexes.
+// BuildKit's attestation manifests stand beside the images and are none.
+func (l *looker) platforms(ctx context.Context, m inventory.Manifest, depth int) ([]inventory.Platform, error) {
+	if depth > maxDepth {
+		return nil, &inventory.LookError{Reason: inventory.ReasonTooLarge,
+			Message: fmt.Sprintf("The index holds indexes nested deeper than %d; that is not read.", maxDepth)}
+	}
+	var list []inventory.Platform
+	for _, d := range m.Manifests {
+		if d.Annotations["vnd.docker.reference.type"] != "" {
+			continue
+		}
+		if d.MediaType == inventory.MediaTypeOCIIndex || d.MediaType == inventory.MediaTypeDockerList {
+			nested, err := l.peer.Registry.Manifest(ctx, l.work.Repository.Name, string(d.Digest))
+			if err != nil {
+				return nil, err
+			}
+			inner, err := l.platforms(ctx, nested, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, inner...)
+		} else {
+			p := inventory.Platform{Digest: d.Digest, MediaType: d.MediaType, Size: d.Size, Platform: "unknown"}
+			if d.Platform != nil {
+				p.Platform = d.Platform.String()
+			}
+			list = append(list, p)
+		}
+		if len(list) > maxPlatforms {
+			return nil, &inventory.LookError{Reason: inventory.ReasonTooMany,
+				Message: fmt.Sprintf("The index lists more than %d images; that is not read.", maxPlatforms)}
+		}
+	}
+	return list, nil
+}
+
+// inspect finds out what is attached to an image and, unless all of it was
+// verified before with the same trust material, verifies it.
+func (l *looker) inspect(ctx context.Context, f *inventory.ImageFinding) {
+	subject := inventory.Subject{
+		Registry: l.peer.Name, Repository: l.work.Repository.Name, Tags: l.tags,
+		Manifest: inventory.Descriptor{MediaType: f.MediaType, Digest: f.Digest, Size: f.Size},
+	}
+	attached := l.peer.Inspector.Discover(ctx, subject)
+	known, ok := l.work.Images[f.Digest]
+	if fingerprint := attached.Fingerprint(); ok && fingerprint != "" && fingerprint == known.Fingerprint && known.TrustRevision == l.revision {
+		f.Unchanged = true
+		return
+	}
+	f.Evidence = l.peer.Inspector.Verify(ctx, subject, attached)
+	// A failure of the look, and nothing found: there is no evidence to keep in
+	// place of what an earlier look found.
+	if f.Evidence.Incomplete != nil && len(f.Evidence.Signatures) == 0 {
+		f.Failure = f.Evidence.Incomplete
+	}
+}

@@ -1,0 +1,284 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"signboard/inventory"
+	"signboard/inventory/policy"
+)
+
+// Bounds on what one index may hold: more is refused with too_many or
+// too_large, and the image is unknown.
+const (
+	maxPlatforms = 256
+	maxDepth     = 3
+)
+
+// companion is how tags look that carry signatures and other attachments
+// rather than images: cosign's sha256-<hex>.sig, .att and .sbom, and the OCI
+// referrers tag schema's bare sha256-<hex>.
+var companion = regexp.MustCompile(`^sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})(\.[a-z]+)?$`)
+
+// repository reads one repository: tags, images, signatures, verdicts. Its
+// error is the store's; what the registry did wrong is stored.
+func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.RepositoryWork, t *tracker) error {
+	ctx, stop := s.keep(ctx, w)
+	defer stop()
+
+	name := w.Repository.Name
+	t.reading(peer.Name, name)
+	all, err := peer.Registry.Tags(ctx, name)
+	if errors.Is(err, inventory.ErrNotFound) && peer.Listed && len(w.Images) == 0 {
+		all, err = nil, nil // a catalog lists repositories that never got a tag
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return s.failRepository(ctx, peer, w, inventory.AsLookError(err), true, t)
+	}
+
+	look := &looker{peer: peer, work: w, tags: make(map[string]bool, len(all)), revision: peer.Inspector.TrustRevision()}
+	var tags []string
+	for _, tag := range all {
+		look.tags[tag] = true
+		if !companion.MatchString(tag) && inventory.MatchAny(peer.Tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	t.found(peer.Name, len(tags))
+	targets, present, problem := s.resolve(ctx, look, tags, t)
+
+	findings := make(chan inventory.ImageFinding, s.Batch)
+	group, lookCtx := errgroup.WithContext(ctx)
+	group.SetLimit(s.Images + 1)
+	group.Go(func() error { return s.record(lookCtx, w, findings, t) })
+	var looks sync.WaitGroup
+	looks.Add(len(targets))
+	go func() { looks.Wait(); close(findings) }()
+	for _, target := range targets {
+		group.Go(func() error {
+			defer looks.Done()
+			found := look.image(lookCtx, target)
+			if lookCtx.Err() != nil {
+				return context.Cause(lookCtx) // our own stopping is no finding
+			}
+			for _, f := range found {
+				if f.Failure != nil {
+					t.fail(Problem{Where: peer.Name + "/" + name + "@" + f.Digest.Short(), Reason: f.Failure.Reason, Message: f.Failure.Message})
+				}
+				select {
+				case findings <- f:
+				case <-lookCtx.Done():
+					return context.Cause(lookCtx)
+				}
+			}
+			t.done(peer.Name, len(target.tags))
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+
+	now := s.Clock()
+	if problem != nil {
+		return s.failRepository(ctx, peer, w, problem, false, t)
+	}
+	if err := s.store.FinishRepository(ctx, w, present, now.Add(s.jitter(peer.Interval)), now); err != nil {
+		return fmt.Errorf("finishing %s/%s: %w", peer.Name, name, err)
+	}
+	t.finished(peer.Name, name)
+	return nil
+}
+
+// failRepository stores that a repository could not be read. When the whole
+// look failed, its images become unknown; otherwise each has its own finding.
+func (s *Syncer) failRepository(ctx context.Context, peer Peer, w *inventory.RepositoryWork, failure *inventory.LookError, whole bool, t *tracker) error {
+	now := s.Clock()
+	var verdict inventory.Verdict
+	if whole {
+		verdict = policy.Judge(policy.Facts{Checked: true, Failure: failure}, now)
+	}
+	t.fail(Problem{Where: peer.Name + "/" + w.Repository.Name, Reason: failure.Reason, Message: failure.Message})
+	s.Log.Warn("a repository could not be read, will try again",
+		"registry", peer.Name, "repository", w.Repository.Name, "reason", failure.Reason, "error", failure)
+	next := now.Add(s.jitter(min(peer.Interval, 5*time.Minute)))
+	if err := s.store.FailRepository(ctx, w, failure, verdict, next, now); err != nil {
+		return fmt.Errorf("storing the failure of %s/%s: %w", peer.Name, w.Repository.Name, err)
+	}
+	t.finished(peer.Name, w.Repository.Name)
+	return nil
+}
+
+// keep renews a lease until stop is called. Losing it ends the context.
+func (s *Syncer) keep(ctx context.Context, w *inventory.RepositoryWork) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(s.Lease / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if err := s.store.RenewRepository(ctx, w, s.Clock(), s.Lease); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		}
+	}()
+	return ctx, func() { close(done); cancel(nil) }
+}
+
+// target is one image to look at, with the tags that point at it.
+type target struct {
+	descriptor inventory.Descriptor
+	tags       []string
+	failure    *inventory.LookError // a tag that pointed here could not be resolved
+}
+
+// resolve asks what each tag points at. present are the tags that are there,
+// resolved or not; problem is set when a tag that wasn't known before could not
+// be resolved, so that there is no image to say it of.
+func (s *Syncer) resolve(ctx context.Context, look *looker, tags []string, t *tracker) (targets []target, present []string, problem *inventory.LookError) {
+	var (
+		mu       sync.Mutex
+		byDigest = map[inventory.Digest]int{}
+		group    errgroup.Group
+	)
+	group.SetLimit(s.Images)
+	for _, tag := range tags {
+		group.Go(func() error {
+			d, err := look.peer.Registry.Resolve(ctx, look.work.Repository.Name, tag)
+			if errors.Is(err, inventory.ErrNotFound) {
+				t.done(look.peer.Name, 1)
+				return nil // deleted since it was listed
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			present = append(present, tag)
+			var failure *inventory.LookError
+			if err != nil {
+				failure = inventory.AsLookError(err)
+				known, ok := look.work.Tags[tag]
+				if !ok {
+					problem = failure
+					t.done(look.peer.Name, 1)
+					return nil
+				}
+				d = inventory.Descriptor{Digest: known}
+			}
+			i, ok := byDigest[d.Digest]
+			if !ok {
+				i = len(targets)
+				byDigest[d.Digest] = i
+				targets = append(targets, target{descriptor: d})
+			}
+			targets[i].tags = append(targets[i].tags, tag)
+			if targets[i].failure == nil {
+				targets[i].failure = failure
+			}
+			if failure == nil {
+				targets[i].descriptor = d
+			}
+			return nil
+		})
+	}
+	group.Wait()
+	return targets, present, problem
+}
+
+// record judges findings and stores them in batches. Verdicts are judged just
+// before they are written, and again when a decision came between.
+func (s *Syncer) record(ctx context.Context, w *inventory.RepositoryWork, findings <-chan inventory.ImageFinding, t *tracker) error {
+	var batch []inventory.ImageFinding
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		for {
+			if err := s.judge(ctx, w.Repository, batch); err != nil {
+				return err
+			}
+			err := s.store.RecordImages(ctx, w, batch, s.Clock())
+			if errors.Is(err, inventory.ErrRejudge) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("storing what was found in %s: %w", w.Repository.FullName(), err)
+			}
+			break
+		}
+		for _, f := range batch {
+			if !f.Unchanged {
+				t.verified(w.Repository.Registry, len(f.Evidence.Signatures))
+			}
+		}
+		batch = batch[:0]
+		return nil
+	}
+	// What is found is worth showing soon, even while a batch isn't full.
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case f, ok := <-findings:
+			if !ok {
+				return flush()
+			}
+			if batch = append(batch, f); len(batch) >= s.Batch {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		case <-tick.C:
+			if err := flush(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// judge fills in the verdicts of findings.
+func (s *Syncer) judge(ctx context.Context, r inventory.Repository, findings []inventory.ImageFinding) error {
+	var signers []inventory.SignerID
+	for _, f := range findings {
+		signers = appendSigners(signers, f.Evidence.Signatures)
+	}
+	decisions, err := s.store.Decisions(ctx, signers)
+	if err != nil {
+		return fmt.Errorf("reading decisions: %w", err)
+	}
+	now := s.Clock()
+	for i := range findings {
+		f := &findings[i]
+		f.JudgedAt = decisions.Revision
+		if f.Unchanged {
+			continue
+		}
+		facts := policy.Facts{Repository: r.FullName(), Checked: true, Failure: f.Failure, Decisions: decisions.BySigner}
+		if f.Failure == nil {
+			facts.Failure = f.Evidence.Incomplete
+			facts.Signatures = f.Evidence.Signatures
+		}
+		f.Verdict = policy.Judge(facts, now)
+	}
+	return nil
+}

@@ -1,0 +1,340 @@
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"signboard/inventory"
+	"signboard/inventory/policy"
+)
+
+// Peer is one registry to keep in step with.
+type Peer struct {
+	Name      string
+	Registry  Registry
+	Inspector Inspector
+	Tags      []inventory.Glob // which tags to look at
+	Interval  time.Duration    // between two complete syncs
+	// Listed says that the repositories come from the registry's own catalog,
+	// so that one without tags is empty rather than mistyped.
+	Listed   bool
+	Requests func() int64 // requests made so far, for the progress; may be nil
+}
+
+// Options tune a Syncer; zero values mean the defaults.
+type Options struct {
+	Owner        string        // names this process in leases
+	Lease        time.Duration // how long a frozen process keeps its work; default 1 minute
+	Repositories int           // repositories read at once per registry; default 4
+	Images       int           // images looked at at once per repository; default 8
+	Batch        int           // findings stored per transaction; default 100
+	Clock        func() time.Time
+	Log          *slog.Logger
+}
+
+// Syncer keeps the inventory in step with its peers. Each registry has workers
+// of its own, so that a slow one holds up nobody else.
+type Syncer struct {
+	store Store
+	peers []Peer
+	Options
+	nudge chan struct{}
+}
+
+// New makes a Syncer. It does nothing until Run or Sync is called.
+func New(store Store, peers []Peer, o Options) *Syncer {
+	if o.Lease == 0 {
+		o.Lease = time.Minute
+	}
+	if o.Repositories == 0 {
+		o.Repositories = 4
+	}
+	if o.Images == 0 {
+		o.Images = 8
+	}
+	if o.Batch == 0 {
+		o.Batch = 100
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Owner == "" {
+		o.Owner = fmt.Sprintf("%016x", rand.Uint64())
+	}
+	return &Syncer{store: store, peers: peers, Options: o, nudge: make(chan struct{}, 1)}
+}
+
+// Nudge makes a running Run look for due work now instead of at its next tick.
+func (s *Syncer) Nudge() {
+	select {
+	case s.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends: it syncs what is due and judges again what
+// decisions or the time have changed. A failure is logged and tried again.
+func (s *Syncer) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	wake := make([]chan struct{}, len(s.peers))
+	for i, peer := range s.peers {
+		wake[i] = make(chan struct{}, 1)
+		running.Go(func() {
+			tracker := newTracker(nil)
+			for ctx.Err() == nil {
+				if err := s.pass(ctx, peer, inventory.SyncScope{Registry: peer.Name}, tracker); err != nil && ctx.Err() == nil {
+					s.Log.Warn("sync failed, will try again", "registry", peer.Name, "error", err)
+				}
+				pause(ctx, 5*time.Second, wake[i])
+			}
+		})
+	}
+	for ctx.Err() == nil {
+		if _, err := s.Rejudge(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("judging again failed, will try again", "error", err)
+		}
+		pause(ctx, time.Second, s.nudge)
+		for _, w := range wake {
+			select {
+			case w <- struct{}{}:
+			default:
+			}
+		}
+	}
+	running.Wait()
+}
+
+// pause waits for d, a wake-up or the end of ctx.
+func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-wake:
+	}
+}
+
+// Summary is what a complete sync came to.
+type Summary struct {
+	inventory.Progress
+	Repositories int
+	Failures     []Problem // what could not be read
+	Took         time.Duration
+}
+
+// Complete reports whether everything in the scope was checked.
+func (s Summary) Complete() bool { return len(s.Failures) == 0 && s.Failed == 0 }
+
+// Problem is a registry, repository or image that could not be read.
+type Problem struct {
+	Where   string
+	Reason  inventory.Reason
+	Message string
+}
+
+// Sync makes everything in the scope due and works until nothing in it is. It
+// fails only when the store does; what could not be read is in the Summary.
+// watch, when not nil, is called from several goroutines as the work goes on.
+func (s *Syncer) Sync(ctx context.Context, scope inventory.SyncScope, watch func(Event)) (Summary, error) {
+	start := s.Clock()
+	if err := s.store.MakeDue(ctx, scope, start); err != nil {
+		return Summary{}, err
+	}
+	tracker := newTracker(watch)
+	var (
+		group sync.WaitGroup
+		mu    sync.Mutex
+		errs  []error
+	)
+	for _, peer := range s.peers {
+		if scope.Registry != "" && scope.Registry != peer.Name {
+			continue
+		}
+		group.Go(func() {
+			scope := scope
+			scope.Registry = peer.Name
+			if err := s.pass(ctx, peer, scope, tracker); err != nil {
+				mu.Lock()
+				errs = append(errs, err)
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if len(errs) == 0 {
+		if _, err := s.Rejudge(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	summary := tracker.summary()
+	summary.Took = s.Clock().Sub(start)
+	return summary, errors.Join(errs...)
+}
+
+// pass works on one registry until nothing of it is due. An error is the
+// store's, never the registry's.
+func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope, t *tracker) error {
+	var before int64
+	if peer.Requests != nil {
+		before = peer.Requests()
+	}
+	id := int64(0)
+	w, err := s.store.ClaimRegistry(ctx, s.Owner, scope, s.Clock(), s.Lease)
+	if err != nil {
+		return fmt.Errorf("claiming registry %s: %w", peer.Name, err)
+	}
+	if w != nil {
+		id = w.Registry.ID
+		if err := s.catalog(ctx, peer, w, t); err != nil {
+			return err
+		}
+	}
+
+	var (
+		group sync.WaitGroup
+		mu    sync.Mutex
+		errs  []error
+	)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	live := &reporter{store: s.store, clock: s.Clock, log: s.Log, peer: peer, before: before, tracker: t}
+	for range s.Repositories {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				w, err := s.store.ClaimRepository(ctx, s.Owner, scope, s.Clock(), s.Lease)
+				if err == nil && w == nil {
+					return
+				}
+				if err == nil {
+					live.start(ctx, w.Repository.RegistryID)
+					err = s.repository(ctx, peer, w, t)
+				}
+				if inventory.KindOf(err) == inventory.Conflict {
+					s.Log.Info("the work went to another process", "registry", peer.Name)
+					err = nil
+				}
+				if err != nil {
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+					cancel()
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	live.stop(context.WithoutCancel(ctx), id)
+	if peer.Requests != nil {
+		t.requests(peer.Name, peer.Requests()-before)
+	}
+	return errors.Join(errs...)
+}
+
+// catalog lists a registry's repositories.
+func (s *Syncer) catalog(ctx context.Context, peer Peer, w *inventory.RegistryWork, t *tracker) error {
+	var names []string
+	err := peer.Registry.Repositories(ctx, func(page []string) error {
+		names = append(names, page...)
+		return nil
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil {
+		if err := s.store.RecordCatalog(ctx, w, names, true, s.Clock()); err != nil {
+			return fmt.Errorf("storing the repositories of %s: %w", peer.Name, err)
+		}
+		return nil
+	}
+
+	failure := inventory.AsLookError(err)
+	t.fail(Problem{Where: peer.Name, Reason: failure.Reason, Message: failure.Message})
+	s.Log.Warn("a registry could not be listed, will try again", "registry", peer.Name, "reason", failure.Reason, "error", err)
+	next := s.Clock().Add(s.jitter(min(peer.Interval, 5*time.Minute)))
+	// When the registry as a whole doesn't answer, asking it for each
+	// repository would only be slower; otherwise the repositories known from
+	// before may well be readable.
+	var verdict inventory.Verdict
+	if failure.Reason == inventory.ReasonRegistryUnreachable {
+		verdict = policy.Judge(policy.Facts{Checked: true, Failure: failure}, s.Clock())
+	} else if err := s.store.RecordCatalog(ctx, w, names, false, s.Clock()); err != nil {
+		return fmt.Errorf("storing the repositories of %s: %w", peer.Name, err)
+	}
+	if err := s.store.FailRegistry(ctx, w, failure, verdict, next, s.Clock()); err != nil {
+		return fmt.Errorf("storing the failure of %s: %w", peer.Name, err)
+	}
+	return nil
+}
+
+// jitter spreads d by a tenth each way, so that registries with one interval
+// don't stay in step.
+func (s *Syncer) jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d - d/10 + rand.N(d/5+1)
+}
+
+// Rejudge judges again, in bounded batches, every image whose verdict a
+// decision or the time has overtaken, and says how many there were.
+func (s *Syncer) Rejudge(ctx context.Context) (int, error) {
+	const batch = 500
+	judged := 0
+	for {
+		ids, err := s.store.StaleVerdicts(ctx, s.Clock(), batch)
+		if err != nil {
+			return judged, fmt.Errorf("listing what to judge again: %w", err)
+		}
+		if len(ids) == 0 {
+			return judged, nil
+		}
+		evidence, err := s.store.Evidence(ctx, ids)
+		if err != nil {
+			return judged, fmt.Errorf("reading stored evidence: %w", err)
+		}
+		var signers []inventory.SignerID
+		for _, e := range evidence {
+			signers = appendSigners(signers, e.Signatures)
+		}
+		decisions, err := s.store.Decisions(ctx, signers)
+		if err != nil {
+			return judged, fmt.Errorf("reading decisions: %w", err)
+		}
+		now := s.Clock()
+		verdicts := make(map[int64]inventory.Verdict, len(evidence))
+		for _, e := range evidence {
+			verdicts[e.ImageID] = policy.Judge(policy.Facts{
+				Repository: e.Repository, Checked: e.Checked, Failure: cmp.Or(e.Failure, e.Incomplete),
+				Signatures: e.Signatures, Decisions: decisions.BySigner,
+			}, now)
+		}
+		err = s.store.RecordVerdicts(ctx, verdicts, decisions.Revision, now)
+		if errors.Is(err, inventory.ErrRejudge) {
+			continue
+		}
+		if err != nil {
+			return judged, fmt.Errorf("storing verdicts: %w", err)
+		}
+		judged += len(verdicts)
+	}
+}
+
+func appendSigners(ids []inventory.SignerID, signatures []inventory.Signature) []inventory.SignerID {
+	for _, sig := range signatures {
+		if sig.Signer != nil {
+			ids = append(ids, sig.Signer.ID)
+		}
+	}
+	return ids
+}
