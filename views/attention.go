@@ -1,0 +1,98 @@
+package views
+
+import (
+	"net/url"
+
+	"signboard/inventory"
+	"signboard/views/ui"
+)
+
+// SignersWaiting says that signers were seen and nobody has decided about them.
+// images is the number of images that wait for it.
+func SignersWaiting(signers, images int) Attention {
+	return Attention{
+		Status: inventory.Unapproved,
+		Count:  signers,
+		Title:  ui.Plural(signers, "signer waits", "signers wait") + " for a decision",
+		Detail: ui.Count(images, "image becomes", "images become") + " trusted or not by a reviewer's word.",
+		URL:    "/signers",
+		Action: "Decide",
+	}
+}
+
+// ImagesNeed says that images have a status somebody has to do something about.
+func ImagesNeed(status inventory.Status, images int, team string) Attention {
+	words := map[inventory.Status][2]string{
+		inventory.Failed:       {"with a signature that fails its checks", "Look at these first: a copied or altered signature looks like this."},
+		inventory.Unverifiable: {"signed by a key we don't have", "A reviewer can register the key; then they are checked."},
+		inventory.Unapproved:   {"signed, the signer not approved", "A reviewer decides about the signer, once for all of them."},
+		inventory.Unsigned:     {"without a signature", "Their teams sign them; each page shows the command."},
+		inventory.Unknown:      {"that could not be checked", "The registry's operator can help; nothing is assumed meanwhile."},
+		inventory.Quarantined:  {"held in quarantine", "They stay held until a reviewer releases them."},
+		inventory.Trusted:      {"trusted", ""},
+	}[status]
+	return Attention{
+		Status: status,
+		Count:  images,
+		Title:  ui.Plural(images, "image", "images") + " " + words[0],
+		Detail: words[1],
+		URL:    ImagesURL(inventory.ImageFilter{Status: status, Team: team}, ""),
+		Action: "Show",
+	}
+}
+
+// RegistryFailing says that a registry can't be read.
+func RegistryFailing(r inventory.Registry) Attention {
+	a := Attention{
+		Icon:   "server-crash",
+		Title:  "Registry " + inventory.Visible(r.Name) + " cannot be read",
+		Detail: "What is known of its images stays, with its age.",
+		URL:    "/registries#" + ui.Anchor("registry", r.Name),
+		Action: "See why",
+	}
+	if r.State.Failing == nil && r.State.FailingRepos > 0 {
+		a.Count = r.State.FailingRepos
+		a.Title = ui.Plural(a.Count, "repository", "repositories") + " of " + inventory.Visible(r.Name) + " cannot be read"
+	} else if r.State.Failing != nil {
+		a.Detail = inventory.Visible(r.State.Failing.Message)
+	}
+	return a
+}
+
+// ApprovalExpiring says that the approval of a signer runs out; when is its
+// last moment, in UTC.
+func ApprovalExpiring(s inventory.Signer, d inventory.Decision) Attention {
+	a := Attention{
+		Icon:   "calendar-clock",
+		Title:  "The approval of " + ui.ShortName(s) + " runs out",
+		Detail: ui.Count(s.Images, "image carries", "images carry") + " its signature.",
+		URL:    s.ID.Path(),
+		Action: "Renew",
+	}
+	if d.ExpiresAt != nil {
+		a.Title += " on " + ui.Day(*d.ExpiresAt)
+	}
+	return a
+}
+
+// TagMoved says that a tag points somewhere else than it did, and what it
+// points at now isn't trusted as what it pointed at before was.
+func TagMoved(i inventory.Image, tag string) Attention {
+	return Attention{
+		Status: i.Status,
+		Title:  "The tag " + inventory.Visible(i.Repository+":"+tag) + " moved",
+		Detail: "It now points at an image that is not trusted.",
+		URL:    ImageURL(i.FullRepository(), i.Digest),
+		Action: "Show",
+	}
+}
+
+// href is the address of something that needs somebody, the overview when it
+// has none.
+func (a Attention) href() string {
+	if _, err := url.Parse(a.URL); err != nil || a.URL == "" {
+		return "/"
+	}
+	return a.URL
+}
+

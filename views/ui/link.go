@@ -1,0 +1,56 @@
+package ui
+
+import (
+	"net/url"
+
+	"signboard/inventory"
+)
+
+// ImageURL is the address of an image's page. repository is
+// "registry/repository".
+func ImageURL(repository string, d inventory.Digest) string {
+	return WithQuery("/images/"+url.PathEscape(string(d)), url.Values{"repository": {repository}})
+}
+
+// ImagesURL is the address of a list of images; cursor is empty for its first
+// page.
+func ImagesURL(f inventory.ImageFilter, cursor string) string {
+	q := url.Values{}
+	for _, kv := range filterFields(f) {
+		q.Set(kv[0], kv[1])
+	}
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	return WithQuery("/images", q)
+}
+
+// filterFields are the filter's fields that narrow something, by their names in
+// a query.
+func filterFields(f inventory.ImageFilter) [][2]string {
+	var set [][2]string
+	for _, kv := range [][2]string{
+		{"q", f.Q},
+		{"status", string(f.Status)},
+		{"registry", f.Registry},
+		{"repository", string(f.Repository)},
+		{"team", f.Team},
+		{"signer", string(f.Signer)},
+		{"format", string(f.Format)},
+		{"reason", string(f.Reason)},
+		{"tag", f.Tag},
+	} {
+		if kv[1] != "" {
+			set = append(set, kv)
+		}
+	}
+	return set
+}
+
+// WithQuery is path with a query, if there is one.
+func WithQuery(path string, q url.Values) string {
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
