@@ -1,5 +1,7 @@
 package inventory
 
+import "context"
+
 // Role is what somebody may do; each includes the ones before it.
 type Role int
 
@@ -77,4 +79,17 @@ func (a Actor) Require(p Permission) error {
 		return Errorf(Unauthorized, "Sign in to %s.", p)
 	}
 	return Errorf(Forbidden, "%s is signed in as %s, and that role may not %s.", a.Name, a.Role, p)
+}
+
+type actorKey struct{}
+
+// WithActor returns a context that carries who is asking.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// ActorFrom is who is asking, Nobody when the context doesn't say.
+func ActorFrom(ctx context.Context) Actor {
+	a, _ := ctx.Value(actorKey{}).(Actor)
+	return a
 }

@@ -33,8 +33,9 @@ const (
 
 // Decider is a person who took part in a decision, and when.
 type Decider struct {
-	Name string    `json:"name"`
-	At   time.Time `json:"at"`
+	Name    string    `json:"name"`
+	Subject string    `json:"subject,omitempty"` // the provider's stable id; two names can be alike, this can't
+	At      time.Time `json:"at"`
 }
 
 // Decision is what somebody decided about a signer: a verb, the repositories

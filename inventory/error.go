@@ -51,10 +51,6 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
-// ErrNotFound says that a registry answered, and that what was asked for isn't
-// there. It is found with errors.Is beside or instead of a LookError.
-var ErrNotFound = errors.New("not found in the registry")
-
 // A LookError says that looking at something in a registry failed, and why, in
 // the words of the reason codes. It is never a finding about a signature: an
 // image whose look failed is unknown.
@@ -72,6 +68,10 @@ func (e *LookError) Error() string {
 }
 
 func (e *LookError) Unwrap() error { return e.Err }
+
+// ErrNotFound is wrapped by the LookError of a registry that answered, and said
+// that what was asked for isn't there: a manifest, a blob or a repository.
+var ErrNotFound = errors.New("not in the registry")
 
 // AsLookError finds the LookError in err's chain. An error without one becomes
 // a LookError with reason registry_unreachable, since nothing better is known.

@@ -1,0 +1,156 @@
+package decision
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"signboard/inventory"
+)
+
+// SignerRequest is what somebody asks to be decided about a signer.
+type SignerRequest struct {
+	Signer       inventory.SignerID
+	Verb         inventory.Verb
+	Repositories []inventory.Glob // of an approval; over "registry/repository"
+	ExpiresAt    *time.Time       // of an approval; nil: until revoked
+	Reason       string
+	Revision     int64 // of the signer, as the person saw it
+}
+
+// Decide approves, rejects or revokes a signer. A rejection or a revocation
+// counts at once and ends every approval; an approval counts once as many
+// different people as Approvers have asked for the same verb and scope. It
+// fails with Forbidden, Invalid, NotFound, or with Conflict when the signer
+// changed since the person saw it.
+func (d Door) Decide(ctx context.Context, actor inventory.Actor, r SignerRequest) (inventory.Decision, error) {
+	now := d.now()
+	if err := require(ctx, d.Signers.RecordRefusal, actor, inventory.DecideSigner, now, string(r.Signer)); err != nil {
+		return inventory.Decision{}, err
+	}
+	signer, err := d.Signers.Signer(ctx, r.Signer, now)
+	if err != nil {
+		return inventory.Decision{}, err
+	}
+	if signer.Revision != r.Revision {
+		return inventory.Decision{}, stale(signer)
+	}
+	o, err := decide(signer, actor, r, d.Approvers, now)
+	if err != nil {
+		return inventory.Decision{}, err
+	}
+	if err := d.Signers.RecordDecision(ctx, o.decision, r.Revision, o.ended, o.entry); err != nil {
+		return inventory.Decision{}, err
+	}
+	d.decided()
+	return o.decision, nil
+}
+
+// stale says what changed while somebody was reading.
+func stale(s inventory.Signer) error {
+	if len(s.Decisions) == 0 || len(s.Decisions[0].DecidedBy) == 0 {
+		return inventory.Errorf(inventory.Conflict, "This signer changed while you were reading. Look again, then decide.")
+	}
+	last := s.Decisions[0]
+	verb := map[inventory.Verb]string{inventory.Approve: "approved", inventory.Reject: "rejected", inventory.Revoke: "revoked"}[last.Verb]
+	if last.State == inventory.StateProposed {
+		verb = "proposed to approve"
+	}
+	who := last.DecidedBy[len(last.DecidedBy)-1].Name
+	return inventory.Errorf(inventory.Conflict, "%s %s this signer while you were reading. Look again, then decide.", inventory.Visible(who), verb)
+}
+
+// outcome is a decision with what it ends and its audit entry.
+type outcome struct {
+	decision inventory.Decision
+	ended    []string // ids of decisions it ends
+	entry    inventory.AuditEntry
+}
+
+// decide is the pure part: from a signer and a request to an outcome, or a
+// refusal.
+func decide(s inventory.Signer, actor inventory.Actor, r SignerRequest, approvers int, now time.Time) (outcome, error) {
+	why, err := reason(r.Reason)
+	if err != nil {
+		return outcome{}, err
+	}
+	decision := inventory.Decision{
+		ID: newID(), Signer: s.ID, Verb: r.Verb, Reason: why, State: inventory.StateActive, Revision: s.Revision + 1,
+		DecidedBy: []inventory.Decider{{Name: actor.Name, Subject: actor.Subject, At: now}},
+	}
+	o := outcome{}
+	action := "signer." + string(r.Verb)
+	switch r.Verb {
+	case inventory.Approve:
+		if len(r.Repositories) == 0 {
+			return outcome{}, inventory.Errorf(inventory.Invalid, "Say which repositories the approval covers; ** covers every one.")
+		}
+		if decision.ExpiresAt, err = expiry(r.ExpiresAt, now); err != nil {
+			return outcome{}, err
+		}
+		decision.Repositories = normal(r.Repositories)
+		if approvers > 1 {
+			proposal := proposed(s, decision)
+			if proposal == nil {
+				decision.State = inventory.StateProposed
+				action = "signer.propose"
+			} else {
+				for _, by := range proposal.DecidedBy {
+					if same(by, actor) {
+						return outcome{}, inventory.Errorf(inventory.Conflict, "You proposed this approval yourself: a second reviewer has to confirm it.")
+					}
+				}
+				decision.DecidedBy = append(slices.Clone(proposal.DecidedBy), decision.DecidedBy...)
+				o.ended = append(o.ended, proposal.ID)
+			}
+		}
+	case inventory.Reject, inventory.Revoke:
+		if r.Verb == inventory.Revoke && s.Standing != inventory.Approved && s.Standing != inventory.Expired {
+			return outcome{}, inventory.Errorf(inventory.Conflict, "There is no approval of this signer to revoke: it is %s.", s.Standing)
+		}
+		decision.Repositories = []inventory.Glob{"**"}
+		for _, old := range s.Decisions {
+			if old.State == inventory.StateActive || old.State == inventory.StateProposed {
+				o.ended = append(o.ended, old.ID)
+			}
+		}
+	default:
+		return outcome{}, inventory.Errorf(inventory.Invalid, "%q is not a decision.", r.Verb)
+	}
+	o.decision = decision
+	o.entry = entry(actor, now, action, string(s.ID), why, state(s), decision)
+	return o, nil
+}
+
+// proposed finds the proposal that a decision repeats: the same verb and scope.
+func proposed(s inventory.Signer, d inventory.Decision) *inventory.Decision {
+	for i := range s.Decisions {
+		p := &s.Decisions[i]
+		if p.State == inventory.StateProposed && p.Verb == d.Verb && slices.Equal(normal(p.Repositories), d.Repositories) {
+			return p
+		}
+	}
+	return nil
+}
+
+// same reports whether a decider is the actor: by the provider's stable id, and
+// by name where there is none.
+func same(by inventory.Decider, actor inventory.Actor) bool {
+	if by.Subject != "" && actor.Subject != "" {
+		return by.Subject == actor.Subject
+	}
+	return by.Name == actor.Name
+}
+
+// normal sorts a scope and drops repetitions, so that scopes compare equal when
+// they mean the same lines.
+func normal(globs []inventory.Glob) []inventory.Glob {
+	globs = slices.Clone(globs)
+	slices.Sort(globs)
+	return slices.Compact(globs)
+}
+
+// state is what the audit log keeps of a signer from before a decision.
+func state(s inventory.Signer) any {
+	return map[string]any{"standing": s.Standing, "revision": s.Revision}
+}
