@@ -35,11 +35,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an Error of the kind with a message for a person. A %w verb
-// keeps the cause reachable.
+// Errorf makes an Error of the kind with a message for a person. A cause that
+// the person shouldn't read goes into Err instead.
 func Errorf(kind Kind, format string, args ...any) *Error {
-	err := fmt.Errorf(format, args...)
-	return &Error{Kind: kind, Message: err.Error(), Err: errors.Unwrap(err)}
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
 }
 
 // KindOf reports the kind of the first Error in err's chain, Internal if there

@@ -1,0 +1,162 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"signboard/inventory"
+	"signboard/views"
+)
+
+// ImageStore is what the pages about images read.
+type ImageStore interface {
+	Images(ctx context.Context, f inventory.ImageFilter, p inventory.Page, now time.Time) (inventory.ImageList, error)
+	Facets(ctx context.Context, now time.Time) (inventory.Facets, error)
+	Image(ctx context.Context, registry, repository string, d inventory.Digest, now time.Time) (inventory.Image, error)
+	FindImages(ctx context.Context, d inventory.Digest) ([]inventory.Image, error)
+}
+
+// Image is the pages about images.
+type Image struct {
+	Pages
+	Store   ImageStore
+	Signers SignerStore
+}
+
+// List is GET /images.
+func (i Image) List(w http.ResponseWriter, r *http.Request) error {
+	frame, registries, err := i.frame(r, "Images")
+	if err != nil {
+		return err
+	}
+	p := views.ImagesPage{Frame: frame, Registries: len(registries), Cursor: r.FormValue("cursor")}
+	if p.Facets, err = i.Store.Facets(r.Context(), frame.Now); err != nil {
+		return err
+	}
+	code := http.StatusOK
+	if p.Filter, err = filter(r); err == nil {
+		p.List, err = i.Store.Images(r.Context(), p.Filter, page(r), frame.Now)
+	}
+	if e, ok := asError(err); ok && e.Kind == inventory.Invalid {
+		p.Problem, code, err = e.Message, http.StatusUnprocessableEntity, nil
+	}
+	if err != nil {
+		return err
+	}
+	if p.Filter.Signer != "" {
+		s, err := i.Signers.Signer(r.Context(), p.Filter.Signer, frame.Now)
+		if err == nil {
+			p.Signer = &s
+		} else if inventory.KindOf(err) != inventory.NotFound {
+			return err
+		}
+	}
+	return show(w, r, code, p)
+}
+
+// filter reads the list's filter from the query. Unknown values are refused
+// rather than ignored: a list that silently shows more than was asked for
+// misleads.
+func filter(r *http.Request) (inventory.ImageFilter, error) {
+	f := inventory.ImageFilter{
+		Registry: r.FormValue("registry"), Team: r.FormValue("team"), Signer: inventory.SignerID(r.FormValue("signer")),
+		Format: inventory.Format(r.FormValue("format")), Reason: inventory.Reason(r.FormValue("reason")),
+		Tag: r.FormValue("tag"), Q: strings.TrimSpace(r.FormValue("q")),
+	}
+	var err error
+	if s := r.FormValue("status"); s != "" {
+		if f.Status, err = inventory.ParseStatus(s); err != nil {
+			return f, err
+		}
+	}
+	if s := r.FormValue("repository"); s != "" {
+		if f.Repository, err = inventory.ParseGlob(s); err != nil {
+			return f, err
+		}
+	}
+	if f.Signer != "" && !f.Signer.Valid() {
+		return f, inventory.Errorf(inventory.Invalid, "%q is not the id of a signer.", inventory.Visible(clip(string(f.Signer))))
+	}
+	if f.Reason != "" && !f.Reason.Known() {
+		return f, inventory.Errorf(inventory.Invalid, "%q is not a reason code.", inventory.Visible(clip(string(f.Reason))))
+	}
+	for _, known := range inventory.Formats {
+		if f.Format == "" || f.Format == known {
+			return f, nil
+		}
+	}
+	return f, inventory.Errorf(inventory.Invalid, "%q is not a signature format.", inventory.Visible(clip(string(f.Format))))
+}
+
+// Show is GET /images/{digest}?repository=registry/repository.
+func (i Image) Show(w http.ResponseWriter, r *http.Request) error {
+	digest, err := inventory.ParseDigest(param(r, "digest"))
+	if err != nil {
+		return err
+	}
+	if r.FormValue("repository") == "" {
+		return i.find(w, r, digest)
+	}
+	p, err := i.page(r, digest, r.FormValue("repository"))
+	if err != nil {
+		return err
+	}
+	return show(w, r, http.StatusOK, p)
+}
+
+// find goes to the only repository that has a digest, or to the list of them.
+func (i Image) find(w http.ResponseWriter, r *http.Request, d inventory.Digest) error {
+	found, err := i.Store.FindImages(r.Context(), d)
+	if err != nil {
+		return err
+	}
+	switch len(found) {
+	case 0:
+		return inventory.Errorf(inventory.NotFound, "No image %s is known here.", d.Short())
+	case 1:
+		http.Redirect(w, r, views.ImageURL(found[0].FullRepository(), d), http.StatusSeeOther)
+	default:
+		http.Redirect(w, r, views.ImagesURL(inventory.ImageFilter{Q: string(d)}, ""), http.StatusSeeOther)
+	}
+	return nil
+}
+
+// page is an image's page.
+func (i Image) page(r *http.Request, d inventory.Digest, full string) (views.ImagePage, error) {
+	registry, repository, ok := strings.Cut(full, "/")
+	if !ok {
+		return views.ImagePage{}, inventory.Errorf(inventory.Invalid, "%q is not a repository: write registry/repository.", inventory.Visible(clip(full)))
+	}
+	frame, registries, err := i.frame(r, "")
+	if err != nil {
+		return views.ImagePage{}, err
+	}
+	image, err := i.Store.Image(r.Context(), registry, repository, d, frame.Now)
+	if err != nil {
+		return views.ImagePage{}, err
+	}
+	frame.Title = image.Repository + "@" + d.Short()
+	if len(image.Tags) > 0 {
+		frame.Title = image.Repository + ":" + image.Tags[0]
+	}
+	return views.ImagePage{Frame: frame, Image: image, Host: host(registries, registry)}, nil
+}
+
+// host is where a registry lives, host[:port].
+func host(registries []inventory.Registry, name string) string {
+	for _, registry := range registries {
+		if registry.Name == name {
+			if u, err := url.Parse(registry.URL); err == nil && u.Host != "" {
+				return u.Host
+			}
+			return registry.URL
+		}
+	}
+	return name
+}
+
+func asError(err error) (*inventory.Error, bool) { return errors.AsType[*inventory.Error](err) }

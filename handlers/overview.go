@@ -1,0 +1,101 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"signboard/inventory"
+	"signboard/views"
+)
+
+// OverviewStore is what the overview reads.
+type OverviewStore interface {
+	Counts(ctx context.Context, team string) (inventory.Counts, error)
+	TeamCounts(ctx context.Context) ([]inventory.TeamCounts, error)
+	Coverage(ctx context.Context, team string, days int, now time.Time) ([]inventory.Day, error)
+}
+
+// Overview is GET /: how much can we trust, and is it getting better?
+type Overview struct {
+	Pages
+	Store       OverviewStore
+	Signers     SignerStore
+	Quarantines QuarantineStore
+}
+
+// trendDays is how many days the trend shows.
+const trendDays = 90
+
+func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	frame, registries, err := o.frame(r, "Overview")
+	if err != nil {
+		return err
+	}
+	p := views.OverviewPage{Frame: frame, Registries: len(registries), Team: r.FormValue("team")}
+	if p.Counts, err = o.Store.Counts(ctx, p.Team); err != nil {
+		return err
+	}
+	if p.Teams, err = o.Store.TeamCounts(ctx); err != nil {
+		return err
+	}
+	if p.Days, err = o.Store.Coverage(ctx, p.Team, trendDays, frame.Now); err != nil {
+		return err
+	}
+	p.WeekAgo = weekAgo(p.Days, frame.Now)
+	for _, registry := range registries {
+		if registry.State.Failing != nil || registry.State.FailingRepos > 0 {
+			p.Failing = append(p.Failing, registry)
+		}
+	}
+	if p.Quarantines, _, err = o.Quarantines.Quarantines(ctx, true, inventory.Page{Limit: 5}, frame.Now); err != nil {
+		return err
+	}
+	waiting, _, err := o.Signers.Signers(ctx, inventory.Pending, "", inventory.Page{Limit: 50}, frame.Now)
+	if err != nil {
+		return err
+	}
+	p.Attention = attention(p, waiting, frame.Inbox)
+	return show(w, r, http.StatusOK, p)
+}
+
+// weekAgo is the newest day at least a week old, or else the oldest there is
+// before today.
+func weekAgo(days []inventory.Day, now time.Time) *inventory.Day {
+	limit, today := now.AddDate(0, 0, -7).Format(time.DateOnly), now.Format(time.DateOnly)
+	var found *inventory.Day
+	for i := range days {
+		if d := &days[i]; d.Date <= limit || found == nil && d.Date < today {
+			found = d
+		}
+	}
+	return found
+}
+
+// attention lists what needs somebody, most urgent first.
+func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int) []views.Attention {
+	var list []views.Attention
+	if n := p.Counts.Of(inventory.Failed); n > 0 {
+		list = append(list, views.ImagesNeed(inventory.Failed, n, p.Team))
+	}
+	for _, registry := range p.Failing {
+		list = append(list, views.RegistryFailing(registry))
+	}
+	images := 0
+	for _, s := range waiting {
+		images += s.Waiting
+	}
+	if inbox > 0 && images > 0 {
+		list = append(list, views.SignersWaiting(inbox, images))
+	}
+	for _, status := range []inventory.Status{inventory.Unverifiable, inventory.Unsigned, inventory.Unapproved, inventory.Unknown} {
+		if n := p.Counts.Of(status); n > 0 {
+			list = append(list, views.ImagesNeed(status, n, p.Team))
+		}
+	}
+	if inbox > 0 && images == 0 {
+		list = append(list, views.SignersWaiting(inbox, images))
+	}
+	return list
+}
