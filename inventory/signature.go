@@ -126,6 +126,9 @@ type Evidence struct {
 	// Incomplete is set when a place a signature could be was not read, or not
 	// to its end. What was found stays true; what wasn't found proves nothing.
 	Incomplete *LookError
+	// Notes are sentences about what was found and left out because it wasn't
+	// what the registry said it was: a referrer that belongs to another image.
+	Notes []string
 	// Fingerprint changes whenever something attached to the image does: it is
 	// the digest of the sorted list of attached manifests. Empty when Incomplete.
 	Fingerprint Digest
