@@ -1,0 +1,546 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+	sgbundle "github.com/sigstore/sigstore-go/pkg/bundle"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+	"github.com/sigstore/sigstore/pkg/signature"
+
+	"signboard/inventory"
+)
+
+func started(t *testing.T) *Demo {
+	t.Helper()
+	d, err := Start(t.Context(), Options{BaseURL: "http://127.0.0.1:8080"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func pushed(t *testing.T) *Demo {
+	t.Helper()
+	d := started(t)
+	if err := d.Push(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (d *Demo) at(t *testing.T, reference string) name.Reference {
+	t.Helper()
+	ref, err := name.ParseReference(d.push.host()+"/"+reference, name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+func (d *Demo) descriptor(t *testing.T, reference string) *remote.Descriptor {
+	t.Helper()
+	desc, err := remote.Get(d.at(t, reference), remote.WithContext(t.Context()))
+	if err != nil {
+		t.Fatalf("reading %s: %v", reference, err)
+	}
+	return desc
+}
+
+// found is a signature or attestation read back from the registry, checked
+// with the product's own reading of the formats left out.
+type found struct {
+	form      form
+	key       string // the name of the key that it verifies under; empty when none does
+	digest    string // what it was made for
+	predicate string
+}
+
+// marksOn reads everything attached to an image over HTTP.
+func (d *Demo) marksOn(t *testing.T, repository string, digest v1.Hash) []found {
+	t.Helper()
+	var all []found
+	legacy, err := remote.Image(d.at(t, repository+":sha256-"+digest.Hex+".sig"))
+	if err == nil {
+		manifest, err := legacy.Manifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range manifest.Layers {
+			layer, err := legacy.LayerByDigest(l.Digest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, d.legacyMark(t, l, read(t, layer)))
+		}
+	}
+	index, err := remote.Referrers(d.at(t, repository+"@"+digest.String()).(name.Digest))
+	if err != nil {
+		t.Fatalf("referrers of %s: %v", repository, err)
+	}
+	referrers, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range referrers.Manifests {
+		attached, err := remote.Image(d.at(t, repository+"@"+r.Digest.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, d.bundleMark(t, attached, digest))
+	}
+	return all
+}
+
+func (d *Demo) legacyMark(t *testing.T, l v1.Descriptor, payload []byte) found {
+	t.Helper()
+	if l.MediaType != simpleSigningType {
+		t.Errorf("a signature layer is %s", l.MediaType)
+	}
+	var p simpleSigning
+	if err := inventory.StrictJSON(payload, &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Critical.Type != "cosign container image signature" || !strings.HasPrefix(p.Critical.Identity.DockerReference, d.push.host()+"/") {
+		t.Errorf("odd payload: %s", payload)
+	}
+	raw, err := base64.StdEncoding.DecodeString(l.Annotations[signatureAnnotation])
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := found{form: legacyForm, digest: p.Critical.Image.DockerManifestDigest}
+	hash := sha256.Sum256(payload)
+	for name := range d.keys.pem {
+		if ecdsa.VerifyASN1(d.public(t, name), hash[:], raw) {
+			f.key = name
+		}
+	}
+	return f
+}
+
+func (d *Demo) bundleMark(t *testing.T, attached v1.Image, on v1.Hash) found {
+	t.Helper()
+	manifest, err := attached.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if manifest.ArtifactType != bundleType || manifest.Subject == nil || manifest.Subject.Digest != on || manifest.Subject.Size == 0 {
+		t.Errorf("odd referrer: %+v", manifest)
+	}
+	layer, err := attached.LayerByDigest(manifest.Layers[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b sgbundle.Bundle
+	if err := b.UnmarshalJSON(read(t, layer)); err != nil {
+		t.Fatal(err)
+	}
+	envelope := b.GetDsseEnvelope()
+	var s statement
+	if err := inventory.StrictJSON(envelope.GetPayload(), &s); err != nil {
+		t.Fatal(err)
+	}
+	f := found{form: bundleForm, digest: "sha256:" + s.Subject[0].Digest["sha256"], predicate: s.PredicateType}
+	if s.PredicateType != signPredicate {
+		f.form = sbomForm
+	}
+	if hint := manifest.Annotations["dev.sigstore.bundle.predicateType"]; hint != s.PredicateType {
+		t.Errorf("the annotation says %s, the statement %s", hint, s.PredicateType)
+	}
+	signed, err := hex.DecodeString(s.Subject[0].Digest["sha256"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range d.keys.pem {
+		v, err := signature.LoadECDSAVerifier(d.public(t, name), crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trusted := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) {
+			return root.NewExpiringKey(v, time.Time{}, time.Time{}), nil
+		})
+		verifier, err := verify.NewVerifier(trusted, verify.WithNoObserverTimestamps())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verifier.Verify(&b, verify.NewPolicy(verify.WithArtifactDigest("sha256", signed), verify.WithKey())); err == nil {
+			f.key = name
+		}
+	}
+	return f
+}
+
+// public is a key as Keys hands it out, or the private ring's for the keys that
+// nobody registers.
+func (d *Demo) public(t *testing.T, name string) *ecdsa.PublicKey {
+	t.Helper()
+	block, _ := pem.Decode([]byte(d.keys.pem[name]))
+	if block == nil || block.Type != "PUBLIC KEY" {
+		t.Fatalf("the key %q isn't PEM", name)
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.(*ecdsa.PublicKey)
+}
+
+func read(t *testing.T, l v1.Layer) []byte {
+	t.Helper()
+	r, err := l.Compressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(r); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestPush_everyImageIsWholeOverHTTP(t *testing.T) {
+	d := pushed(t)
+	seen := map[types.MediaType]int{}
+	for _, r := range story {
+		desc := d.descriptor(t, r.repository+":"+r.version)
+		seen[desc.MediaType]++
+		if desc.MediaType.IsIndex() {
+			index, err := desc.ImageIndex()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := validate.Index(index); err != nil {
+				t.Errorf("%s:%s: %v", r.repository, r.version, err)
+			}
+			continue
+		}
+		img, err := desc.Image()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate.Image(img); err != nil {
+			t.Errorf("%s:%s: %v", r.repository, r.version, err)
+		}
+	}
+	for _, mediaType := range []types.MediaType{types.OCIManifestSchema1, types.OCIImageIndex, types.DockerManifestSchema2, types.DockerManifestList} {
+		if seen[mediaType] == 0 {
+			t.Errorf("no image is a %s", mediaType)
+		}
+	}
+}
+
+func TestPush_imagesAreTheSameAtEveryStart(t *testing.T) {
+	one, two := pushed(t), pushed(t)
+	digests := map[string]string{}
+	for _, r := range story {
+		ref := r.repository + ":" + r.version
+		first, second := one.descriptor(t, ref).Digest, two.descriptor(t, ref).Digest
+		if first != second {
+			t.Errorf("%s is %s and then %s", ref, first, second)
+		}
+		if other := digests[first.String()]; other != "" {
+			t.Errorf("%s is the same image as %s", ref, other)
+		}
+		digests[first.String()] = ref
+	}
+	if bytes.Equal(one.Keys()[0].PEM, two.Keys()[0].PEM) {
+		t.Error("two starts share a key")
+	}
+}
+
+// TestPush_signaturesAreWhatTheStorySays reads every signature back and checks
+// it under every key, so that one made by the wrong key, or for the wrong
+// image, or left out, is seen.
+func TestPush_signaturesAreWhatTheStorySays(t *testing.T) {
+	d := pushed(t)
+	for _, r := range story {
+		digest := d.descriptor(t, r.repository+":"+r.version).Digest
+		got := map[found]int{}
+		for _, f := range d.marksOn(t, r.repository, digest) {
+			got[f]++
+		}
+		want := map[found]int{}
+		for _, m := range r.marks {
+			f := found{form: m.form, digest: digest.String()}
+			if m.of != "" {
+				f.digest = d.descriptor(t, r.repository+":"+m.of).Digest.String()
+			}
+			switch m.form {
+			case bundleForm:
+				f.predicate = signPredicate
+			case sbomForm:
+				f.predicate = cycloneDXPredicate
+			}
+			for _, f.key = range m.keys {
+				want[f]++
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%s:%s carries %v, want %v", r.repository, r.version, got, want)
+		}
+		for f, n := range want {
+			if got[f] != n {
+				t.Errorf("%s:%s carries %v, want %v", r.repository, r.version, got, want)
+			}
+		}
+		for child := range d.children(t, r) {
+			if marks := d.marksOn(t, r.repository, child); len(marks) > 0 {
+				t.Errorf("an image of the index %s:%s is signed", r.repository, r.version)
+			}
+		}
+	}
+}
+
+func (d *Demo) children(t *testing.T, r release) map[v1.Hash]bool {
+	t.Helper()
+	all := map[v1.Hash]bool{}
+	desc := d.descriptor(t, r.repository+":"+r.version)
+	if !desc.MediaType.IsIndex() {
+		return all
+	}
+	index, err := v1.ParseIndexManifest(bytes.NewReader(desc.Manifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range index.Manifests {
+		all[m.Digest] = true
+	}
+	return all
+}
+
+// TestStory_tellsOfEveryStatus counts what the product should come to, by the
+// contract's definitions: this is the tally that story's comment promises.
+func TestStory_tellsOfEveryStatus(t *testing.T) {
+	standing := map[string]Key{}
+	for _, k := range registered {
+		standing[k.Name] = k
+	}
+	tally := map[inventory.Status]int{}
+	for _, r := range story {
+		tally[expected(t, r, standing)]++
+	}
+	tally[inventory.Unsigned]++ // after MoveTag
+	want := map[inventory.Status]int{
+		inventory.Trusted: 24, inventory.Unapproved: 6, inventory.Unverifiable: 3, inventory.Failed: 2, inventory.Unsigned: 6,
+	}
+	for status, n := range want {
+		if tally[status] != n {
+			t.Errorf("%d images are %s, want %d", tally[status], status, n)
+		}
+	}
+}
+
+func expected(t *testing.T, r release, keys map[string]Key) inventory.Status {
+	t.Helper()
+	best := inventory.Unsigned
+	rank := map[inventory.Status]int{inventory.Unsigned: 0, inventory.Failed: 1, inventory.Unverifiable: 2, inventory.Unapproved: 3, inventory.Trusted: 4}
+	for _, m := range r.marks {
+		if m.form == sbomForm {
+			continue
+		}
+		for _, name := range m.keys {
+			status := inventory.Unapproved
+			k, ok := keys[name]
+			scope, err := inventory.ParseGlobs(k.Scope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case m.of != "":
+				status = inventory.Failed
+			case !ok:
+				status = inventory.Unverifiable
+			case k.Standing == inventory.Approved && inventory.MatchAny(scope, RegistryName+"/"+r.repository):
+				status = inventory.Trusted
+			}
+			if rank[status] > rank[best] {
+				best = status
+			}
+		}
+	}
+	return best
+}
+
+func TestMoveTag_leavesTheSignedImageBehind(t *testing.T) {
+	d := pushed(t)
+	before := d.descriptor(t, "payments/gateway:"+movedTag).Digest
+	if err := d.MoveTag(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after := d.descriptor(t, "payments/gateway:"+movedTag).Digest
+	if before == after {
+		t.Fatal("the tag didn't move")
+	}
+	if d.descriptor(t, "payments/gateway:5.4.0").Digest != before {
+		t.Error("the signed build lost its own tag")
+	}
+	if len(d.marksOn(t, "payments/gateway", before)) == 0 {
+		t.Error("the build it moved from isn't signed")
+	}
+	if marks := d.marksOn(t, "payments/gateway", after); len(marks) > 0 {
+		t.Errorf("the build it moved to carries %v", marks)
+	}
+}
+
+func TestKeys_sayWhatTheReviewerNeeds(t *testing.T) {
+	d := started(t)
+	seen := map[inventory.Standing]bool{}
+	for _, k := range d.Keys() {
+		seen[k.Standing] = true
+		if _, err := inventory.ParseGlobs(k.Scope); err != nil {
+			t.Errorf("%s: %v", k.Name, err)
+		}
+		decided := k.Standing != inventory.Pending
+		if decided != (k.Reason != "") || decided != (len(k.Scope) > 0) {
+			t.Errorf("%s is %s with reason %q and scope %v", k.Name, k.Standing, k.Reason, k.Scope)
+		}
+		if (k.Standing == inventory.Revoked) != (k.RevokeReason != "") {
+			t.Errorf("%s is %s with the revocation's reason %q", k.Name, k.Standing, k.RevokeReason)
+		}
+		if block, _ := pem.Decode(k.PEM); block == nil {
+			t.Errorf("%s is no PEM", k.Name)
+		}
+		if k.Name == contractorKey || k.Name == unknownKey {
+			t.Errorf("%s is registered", k.Name)
+		}
+	}
+	for _, s := range []inventory.Standing{inventory.Approved, inventory.Pending, inventory.Revoked} {
+		if !seen[s] {
+			t.Errorf("no key is %s", s)
+		}
+	}
+}
+
+func TestTeams_leaveSomeRepositoriesToNobody(t *testing.T) {
+	d := started(t)
+	owned, orphans := 0, 0
+	for _, r := range story {
+		n := 0
+		for _, team := range d.Teams() {
+			for _, g := range team.Repositories {
+				if _, err := inventory.ParseGlob(string(g)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if team.Owns(RegistryName + "/" + r.repository) {
+				n++
+			}
+		}
+		switch n {
+		case 0:
+			orphans++
+		case 1:
+			owned++
+		default:
+			t.Errorf("%d teams own %s", n, r.repository)
+		}
+	}
+	if owned != 36 || orphans != 4 {
+		t.Errorf("%d images have a team and %d have none, want 36 and 4", owned, orphans)
+	}
+}
+
+func TestStart_refusesToLeaveLoopback(t *testing.T) {
+	for _, address := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0", "[::]:0", "example.com:0", "127.0.0.1"} {
+		for _, opts := range []Options{{RegistryAddr: address}, {OIDCAddr: address}} {
+			opts.BaseURL = "http://127.0.0.1:8080"
+			d, err := Start(t.Context(), opts)
+			if err == nil {
+				d.Close()
+				t.Errorf("%+v was taken", opts)
+			} else if inventory.KindOf(err) != inventory.Invalid {
+				t.Errorf("%+v: %v", opts, err)
+			}
+		}
+	}
+}
+
+func TestStart_namesThePortInUse(t *testing.T) {
+	d := started(t)
+	taken := d.push.host()
+	other, err := Start(t.Context(), Options{BaseURL: "http://127.0.0.1:8080", RegistryAddr: taken})
+	if err == nil {
+		other.Close()
+		t.Fatal("two registries share a port")
+	}
+	if inventory.KindOf(err) != inventory.Unavailable || !strings.Contains(err.Error(), taken) {
+		t.Errorf("the error says %q", err)
+	}
+}
+
+func TestStart_refusesABaseURLThatIsNone(t *testing.T) {
+	for _, base := range []string{"", "127.0.0.1:8080", "ftp://127.0.0.1", "/"} {
+		if d, err := Start(t.Context(), Options{BaseURL: base}); err == nil {
+			d.Close()
+			t.Errorf("%q was taken", base)
+		}
+	}
+}
+
+func TestClose_mayBeCalledTwice(t *testing.T) {
+	d := started(t)
+	for range 2 {
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := http.Get(d.RegistryURL() + "/v2/"); err == nil {
+		t.Error("the registry still answers")
+	}
+}
+
+func TestPeers_answerToLocalNamesOnly(t *testing.T) {
+	d := started(t)
+	for _, address := range []string{d.RegistryURL() + "/v2/", d.Issuer() + "/.well-known/openid-configuration"} {
+		for host, want := range map[string]int{
+			"localhost:1": http.StatusOK, "127.0.0.1": http.StatusOK, "[::1]:80": http.StatusOK,
+			"rebound.example": http.StatusMisdirectedRequest, "localhost.example:80": http.StatusMisdirectedRequest, "192.0.2.1": http.StatusMisdirectedRequest,
+		} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = host
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != want {
+				t.Errorf("%s as %s: %s", address, host, response.Status)
+			}
+		}
+	}
+}
+
+func TestPush_stopsWhenItsContextEnds(t *testing.T) {
+	d := started(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Push(ctx); err == nil {
+		t.Error("it pushed all the same")
+	}
+}
