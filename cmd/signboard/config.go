@@ -1,0 +1,490 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/rawbytes"
+	"github.com/knadh/koanf/v2"
+
+	"signboard/inventory"
+	"signboard/web"
+)
+
+// Config is signboard.yaml. Its keys are the outside contract; an unknown one
+// is refused.
+type Config struct {
+	Listen     string           `koanf:"listen"`
+	BaseURL    string           `koanf:"base_url"`
+	Database   string           `koanf:"database"`
+	Registries []RegistryConfig `koanf:"registries"`
+	OIDC       *OIDCConfig      `koanf:"oidc"`
+	Teams      []TeamConfig     `koanf:"teams"`
+	Trust      TrustConfig      `koanf:"trust"`
+	Review     ReviewConfig     `koanf:"review"`
+	Audit      AuditConfig      `koanf:"audit"`
+
+	teams []inventory.Team
+}
+
+// RegistryConfig is one registry to keep in step with.
+type RegistryConfig struct {
+	Name         string        `koanf:"name"`
+	URL          string        `koanf:"url"`
+	Repositories []string      `koanf:"repositories"`
+	Tags         []string      `koanf:"tags"`
+	Interval     time.Duration `koanf:"interval"`
+	AllowPrivate bool          `koanf:"allow_private"`
+	Username     string        `koanf:"username"`
+	Password     string        `koanf:"password"`
+	TokenHosts   []string      `koanf:"token_hosts"`
+	HookSecret   string        `koanf:"hook_secret"`
+
+	registry inventory.Registry
+}
+
+// OIDCConfig is the OpenID provider people sign in with.
+type OIDCConfig struct {
+	IssuerURL    string              `koanf:"issuer_url"`
+	ClientID     string              `koanf:"client_id"`
+	ClientSecret string              `koanf:"client_secret"`
+	Scopes       []string            `koanf:"scopes"`
+	GroupsClaim  string              `koanf:"groups_claim"`
+	Roles        map[string][]string `koanf:"roles"`
+
+	roles map[inventory.Role][]string
+}
+
+// TeamConfig says which repositories a team owns.
+type TeamConfig struct {
+	Name         string   `koanf:"name"`
+	Groups       []string `koanf:"groups"`
+	Repositories []string `koanf:"repositories"`
+}
+
+// TrustConfig is the roots of trust besides registered keys.
+type TrustConfig struct {
+	Sigstore []struct {
+		Name        string `koanf:"name"`
+		TUF         string `koanf:"tuf"`
+		TrustedRoot string `koanf:"trusted_root"`
+	} `koanf:"sigstore"`
+	Notation []struct {
+		Name         string `koanf:"name"`
+		Type         string `koanf:"type"`
+		Certificates string `koanf:"certificates"`
+	} `koanf:"notation"`
+	Notary []struct {
+		Registry string `koanf:"registry"`
+		URL      string `koanf:"url"`
+		CA       string `koanf:"ca"`
+	} `koanf:"notary"`
+}
+
+// ReviewConfig says how decisions are made.
+type ReviewConfig struct {
+	Approvers int `koanf:"approvers"`
+}
+
+// AuditConfig says where the audit log is published.
+type AuditConfig struct {
+	CheckpointFile string `koanf:"checkpoint_file"`
+}
+
+// envPrefix begins the variables that override keys: SIGNBOARD_OIDC__CLIENT_ID
+// is oidc.client_id. Those that begin with testPrefix are the tests' own.
+const (
+	envPrefix  = "SIGNBOARD_"
+	testPrefix = "SIGNBOARD_TEST_"
+)
+
+// loadConfig reads a configuration file, or standard input for "-". Its errors
+// name the file, the key and what was expected.
+func loadConfig(path string, stdin io.Reader) (*Config, error) {
+	raw, err := readConfig(path, stdin)
+	if err != nil {
+		return nil, err
+	}
+	refuse := func(format string, args ...any) error {
+		return inventory.Errorf(inventory.Invalid, "%s: %s", path, fmt.Sprintf(format, args...))
+	}
+	k := koanf.New(".")
+	if err := k.Load(rawbytes.Provider(raw), yaml.Parser()); err != nil {
+		return nil, refuse("this is not YAML: %v", err)
+	}
+	values := k.Raw()
+	if err := known(values, reflect.TypeFor[Config](), ""); err != nil {
+		return nil, refuse("%v", err)
+	}
+	overrides := koanf.New(".")
+	err = overrides.Load(env.Provider(".", env.Opt{Prefix: envPrefix, TransformFunc: func(name, value string) (string, any) {
+		if strings.HasPrefix(name, testPrefix) {
+			return "", nil
+		}
+		return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, envPrefix), "__", ".")), value
+	}}), nil)
+	if err != nil {
+		return nil, fmt.Errorf("reading the environment: %w", err)
+	}
+	if err := known(overrides.Raw(), reflect.TypeFor[Config](), ""); err != nil {
+		return nil, inventory.Errorf(inventory.Invalid, "the environment's %s… variables: %v", envPrefix, err)
+	}
+	if err := k.Merge(overrides); err != nil {
+		return nil, fmt.Errorf("reading the environment: %w", err)
+	}
+	values = k.Raw()
+	if err := secrets(values, reflect.TypeFor[Config](), ""); err != nil {
+		return nil, refuse("%v", err)
+	}
+
+	c := &Config{Listen: "127.0.0.1:8080", Database: "sqlite:signboard.db", Review: ReviewConfig{Approvers: 1}}
+	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
+		Result: c, TagName: "koanf", WeaklyTypedInput: false,
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(durations, numbers, mapstructure.StringToSliceHookFunc(",")),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if err := decoder.Decode(values); err != nil {
+		return nil, refuse("%s", strings.ReplaceAll(strings.TrimPrefix(err.Error(), "decoding failed due to the following error(s):\n\n"), "\n", "; "))
+	}
+	if err := c.check(); err != nil {
+		return nil, refuse("%v", err)
+	}
+	return c, nil
+}
+
+func readConfig(path string, stdin io.Reader) ([]byte, error) {
+	if path == "-" {
+		raw, err := io.ReadAll(io.LimitReader(stdin, 1<<20))
+		if err != nil {
+			return nil, fmt.Errorf("reading the configuration from standard input: %w", err)
+		}
+		return raw, nil
+	}
+	raw, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, inventory.Errorf(inventory.Invalid, "%s: there is no such file. Name the configuration with --config FILE, or write one: the README shows how.", path)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, inventory.Errorf(inventory.Invalid, "%s: this user may not read the file.", path)
+	case err != nil:
+		return nil, inventory.Errorf(inventory.Invalid, "%s: the file can't be read: %v", path, err)
+	}
+	return raw, nil
+}
+
+// known refuses the first key that the type has no field for.
+func known(value any, t reflect.Type, at string) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		m, ok := value.(map[string]any)
+		if !ok {
+			if value == nil {
+				return nil
+			}
+			return fmt.Errorf("%s: expected keys and values, found %v", name(at), value)
+		}
+		fields := fieldTypes(t)
+		for _, key := range slices.Sorted(mapKeys(m)) {
+			field, ok := fields[key]
+			if base, isFile := strings.CutSuffix(key, "_file"); !ok && isFile {
+				if field, ok = fields[base]; ok && field.Kind() != reflect.String {
+					ok = false
+				}
+			}
+			if !ok {
+				return fmt.Errorf("%s: there is no such key; expected one of %s", join(at, key), strings.Join(slices.Sorted(mapKeys(fields)), ", "))
+			}
+			if err := known(m[key], field, join(at, key)); err != nil {
+				return err
+			}
+		}
+	case reflect.Slice:
+		if list, ok := value.([]any); ok {
+			for i, item := range list {
+				if err := known(item, t.Elem(), fmt.Sprintf("%s[%d]", at, i)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// secrets replaces each key_file by key with the file's content, without its
+// last line break.
+func secrets(value any, t reflect.Type, at string) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		m, _ := value.(map[string]any)
+		fields := fieldTypes(t)
+		for _, key := range slices.Sorted(mapKeys(m)) {
+			if field, ok := fields[key]; ok {
+				if err := secrets(m[key], field, join(at, key)); err != nil {
+					return err
+				}
+				continue
+			}
+			base := strings.TrimSuffix(key, "_file")
+			if _, both := m[base]; both {
+				return fmt.Errorf("%s: give either %s or %s, not both", name(at), base, key)
+			}
+			file, ok := m[key].(string)
+			if !ok {
+				return fmt.Errorf("%s: expected the name of a file", join(at, key))
+			}
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				return fmt.Errorf("%s: the file can't be read: %v", join(at, key), err)
+			}
+			delete(m, key)
+			m[base] = strings.TrimRight(string(raw), "\r\n")
+		}
+	case reflect.Slice:
+		if list, ok := value.([]any); ok {
+			for i, item := range list {
+				if err := secrets(item, t.Elem(), fmt.Sprintf("%s[%d]", at, i)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func fieldTypes(t reflect.Type) map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
+	for f := range t.Fields() {
+		if key := f.Tag.Get("koanf"); key != "" {
+			fields[key] = f.Type
+		}
+	}
+	return fields
+}
+
+func mapKeys[V any](m map[string]V) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func join(at, key string) string {
+	if at == "" {
+		return key
+	}
+	return at + "." + key
+}
+
+func name(at string) string {
+	if at == "" {
+		return "the file"
+	}
+	return at
+}
+
+func durations(from, to reflect.Type, value any) (any, error) {
+	if to != reflect.TypeFor[time.Duration]() {
+		return value, nil
+	}
+	s, ok := value.(string)
+	if !ok {
+		return nil, fmt.Errorf("expected a duration such as 15m, found %v", value)
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return nil, fmt.Errorf("expected a duration such as 15m, found %q", s)
+	}
+	return d, nil
+}
+
+// numbers lets the environment, which knows only text, set numbers and
+// switches.
+func numbers(from, to reflect.Type, value any) (any, error) {
+	s, ok := value.(string)
+	if !ok {
+		return value, nil
+	}
+	switch to.Kind() {
+	case reflect.Int:
+		var n int
+		if _, err := fmt.Sscanf(s, "%d", &n); err != nil {
+			return nil, fmt.Errorf("expected a number, found %q", s)
+		}
+		return n, nil
+	case reflect.Bool:
+		switch s {
+		case "true":
+			return true, nil
+		case "false":
+			return false, nil
+		}
+		return nil, fmt.Errorf("expected true or false, found %q", s)
+	}
+	return value, nil
+}
+
+// check refuses values that can't work, and fills in what follows from others.
+func (c *Config) check() error {
+	if c.BaseURL == "" {
+		c.BaseURL = "http://" + c.Listen
+	}
+	u, err := url.Parse(c.BaseURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return fmt.Errorf("base_url: expected the address browsers use, as https://signboard.example.com, found %q", c.BaseURL)
+	}
+	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	if !strings.HasPrefix(c.Database, "sqlite:") && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://") {
+		return errors.New("database: expected sqlite:FILE or postgres://USER@HOST/NAME")
+	}
+	if c.Review.Approvers != 1 && c.Review.Approvers != 2 {
+		return fmt.Errorf("review.approvers: expected 1 or 2, found %d", c.Review.Approvers)
+	}
+	seen := map[string]bool{}
+	for i := range c.Registries {
+		r := &c.Registries[i]
+		at := fmt.Sprintf("registries[%d]", i)
+		if r.Name == "" || strings.ContainsAny(r.Name, "/ \t\n@:") {
+			return fmt.Errorf("%s.name: expected a short name without spaces, slashes, @ and colons, found %q", at, r.Name)
+		}
+		if seen[r.Name] {
+			return fmt.Errorf("%s.name: two registries are called %q", at, r.Name)
+		}
+		seen[r.Name] = true
+		if err := r.check(at); err != nil {
+			return err
+		}
+	}
+	clear(seen)
+	for i, t := range c.Teams {
+		at := fmt.Sprintf("teams[%d]", i)
+		if t.Name == "" || t.Name == inventory.NoTeam || seen[t.Name] {
+			return fmt.Errorf("%s.name: expected a name that no other team has, found %q", at, t.Name)
+		}
+		seen[t.Name] = true
+		globs, err := inventory.ParseGlobs(t.Repositories)
+		if err != nil {
+			return fmt.Errorf("%s.repositories: %v", at, err)
+		}
+		c.teams = append(c.teams, inventory.Team{Name: t.Name, Groups: t.Groups, Repositories: globs})
+	}
+	if c.OIDC != nil {
+		return c.OIDC.check()
+	}
+	if !web.Loopback(c.Listen) {
+		return fmt.Errorf("oidc: without it nobody signs in, so Signboard listens on this machine only; configure oidc, or set listen to 127.0.0.1:8080 instead of %s", c.Listen)
+	}
+	return nil
+}
+
+func (r *RegistryConfig) check(at string) error {
+	if r.URL == "" {
+		return fmt.Errorf("%s.url: expected the registry's address, as https://registry.example.com", at)
+	}
+	if !strings.Contains(r.URL, "://") {
+		r.URL = "https://" + r.URL
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
+		return fmt.Errorf("%s.url: expected the registry's address without a path, as https://registry.example.com, found %q", at, r.URL)
+	}
+	r.URL = u.Scheme + "://" + u.Host
+	if len(r.Repositories) == 0 {
+		r.Repositories = []string{"**"}
+	}
+	if len(r.Tags) == 0 {
+		r.Tags = []string{"**"}
+	}
+	repositories, err := inventory.ParseGlobs(r.Repositories)
+	if err != nil {
+		return fmt.Errorf("%s.repositories: %v", at, err)
+	}
+	tags, err := inventory.ParseGlobs(r.Tags)
+	if err != nil {
+		return fmt.Errorf("%s.tags: %v", at, err)
+	}
+	if r.Interval == 0 {
+		r.Interval = 15 * time.Minute
+	}
+	if r.Interval < 10*time.Second {
+		return fmt.Errorf("%s.interval: expected at least 10s, found %s", at, r.Interval)
+	}
+	r.registry = inventory.Registry{Name: r.Name, URL: r.URL, Interval: r.Interval, Repositories: repositories, Tags: tags}
+	return nil
+}
+
+func (o *OIDCConfig) check() error {
+	u, err := url.Parse(o.IssuerURL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return fmt.Errorf("oidc.issuer_url: expected the provider's address, as https://login.example.com, found %q", o.IssuerURL)
+	}
+	if o.ClientID == "" {
+		return errors.New("oidc.client_id: expected the id that the provider gave this program")
+	}
+	if len(o.Scopes) == 0 {
+		o.Scopes = []string{"openid", "profile", "email", "groups"}
+	}
+	if !slices.Contains(o.Scopes, "openid") {
+		return errors.New("oidc.scopes: expected openid among them")
+	}
+	if o.GroupsClaim == "" {
+		o.GroupsClaim = "groups"
+	}
+	if len(o.Roles) == 0 {
+		return errors.New(`oidc.roles: expected who may do what, as {viewer: ["*"], reviewer: [security], admin: [platform]}`)
+	}
+	o.roles = map[inventory.Role][]string{}
+	for role, groups := range o.Roles {
+		r, err := inventory.ParseRole(role)
+		if err != nil {
+			return fmt.Errorf("oidc.roles: %v", err)
+		}
+		o.roles[r] = groups
+	}
+	return nil
+}
+
+// unused lists keys that this version reads but doesn't act on yet, so that
+// nobody believes they do something.
+func (c *Config) unused() []string {
+	var keys []string
+	if len(c.Trust.Sigstore) > 0 {
+		keys = append(keys, "trust.sigstore")
+	}
+	if len(c.Trust.Notation) > 0 {
+		keys = append(keys, "trust.notation")
+	}
+	if len(c.Trust.Notary) > 0 {
+		keys = append(keys, "trust.notary")
+	}
+	if c.Audit.CheckpointFile != "" {
+		keys = append(keys, "audit.checkpoint_file")
+	}
+	for _, r := range c.Registries {
+		if r.HookSecret != "" {
+			keys = append(keys, "registries."+r.Name+".hook_secret")
+		}
+	}
+	return keys
+}

@@ -1,0 +1,186 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+
+	"signboard/inventory"
+)
+
+// maxBody is the most bytes a request may send.
+const maxBody = 1 << 20
+
+// Guard is what every request passes through before it reaches a page.
+type Guard struct {
+	// Error shows an error to the person; id names the request.
+	Error func(w http.ResponseWriter, r *http.Request, id string, err error)
+	// Hosts are the host names this program answers to; empty answers to all.
+	// Without sign-in it has to be set: a page elsewhere whose name was made to
+	// resolve to this machine must not be able to read or decide anything.
+	Hosts []string
+	// FormAction are origins that a form may lead to besides our own: the
+	// identity provider's.
+	FormAction []string
+	HTTPS      bool // browsers reach us over https
+	Log        *slog.Logger
+}
+
+// endpoint is a handler that returns what went wrong.
+type endpoint = func(w http.ResponseWriter, r *http.Request) error
+
+// anybody serves an endpoint to whoever asks.
+func (g Guard) anybody(e endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := e(w, r); err != nil {
+			g.Error(w, r, middleware.GetReqID(r.Context()), err)
+		}
+	}
+}
+
+// signedIn serves an endpoint to those who may see; others are led to the
+// sign-in and back.
+func (g Guard) signedIn(e endpoint) http.HandlerFunc {
+	return g.anybody(func(w http.ResponseWriter, r *http.Request) error {
+		actor := inventory.ActorFrom(r.Context())
+		switch {
+		case actor.May(inventory.See):
+			return e(w, r)
+		case actor.Subject != "" || r.Method != http.MethodGet:
+			return actor.Require(inventory.See)
+		}
+		http.Redirect(w, r, "/signin?return="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+		return nil
+	})
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) error {
+	return inventory.Errorf(inventory.NotFound, "There is nothing at this address.")
+}
+
+// log writes one line per request that changed something or failed.
+func (g Guard) log(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		seen := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		next.ServeHTTP(seen, r)
+		level := slog.LevelDebug
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			level = slog.LevelInfo
+		}
+		g.Log.Log(r.Context(), level, "request", "request", middleware.GetReqID(r.Context()), "method", r.Method,
+			"path", r.URL.Path, "status", seen.Status(), "bytes", seen.BytesWritten(), "ms", time.Since(start).Milliseconds())
+	})
+}
+
+// recover turns a panic into an error page. The panic is a defect, and is
+// logged as one.
+func (g Guard) recover(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			g.Log.Error("a request panicked", "request", middleware.GetReqID(r.Context()), "panic", p, "stack", string(debug.Stack()))
+			g.Error(w, r, middleware.GetReqID(r.Context()), fmt.Errorf("panic: %v", p))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hosts refuses requests for a host name that isn't ours.
+func (g Guard) hosts(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(g.Hosts) > 0 && !slices.Contains(g.Hosts, hostname(r.Host)) {
+			http.Error(w, "This Signboard doesn't answer to the name "+hostname(r.Host)+". Its configuration says which names it has: base_url.", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hostname is a Host header without its port, in lower case.
+func hostname(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.ToLower(strings.Trim(host, "[]"))
+}
+
+// LocalHosts are the names that only this machine has, and baseURL's.
+func LocalHosts(baseURL string) []string {
+	hosts := []string{"localhost", "127.0.0.1", "::1"}
+	if u, err := url.Parse(baseURL); err == nil {
+		hosts = append(hosts, strings.ToLower(u.Hostname()))
+	}
+	return hosts
+}
+
+// Loopback reports whether a listen address reaches this machine only.
+func Loopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// headers sets what tells browsers how little this program needs: nothing but
+// its own files (Content Security Policy Level 3).
+func (g Guard) headers(next http.Handler) http.Handler {
+	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+		"form-action " + strings.Join(append([]string{"'self'"}, g.FormAction...), " ") +
+		"; base-uri 'none'; frame-ancestors 'none'"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()")
+		if g.HTTPS {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limits bounds what a request may send and how long it may take.
+func (g Guard) limits(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// sameOrigin refuses requests that another site's page made and that would
+// change something.
+func (g Guard) sameOrigin(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.Error(w, r, middleware.GetReqID(r.Context()), inventory.Errorf(inventory.Forbidden, "This request came from another site, so it was refused. Open Signboard itself and try again."))
+	}))
+	return protection.Handler(next)
+}

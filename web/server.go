@@ -1,0 +1,55 @@
+// Package web is what every request passes through: the table of routes, the
+// server, and the middleware that guards it. What a single page does is in
+// handlers.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"signboard/inventory"
+)
+
+// Listen opens the address, or says in plain words why it can't be had.
+func Listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, &inventory.Error{Kind: inventory.Invalid, Err: err,
+			Message: fmt.Sprintf("Another program listens on %s already. Stop it, or choose another address with listen (or --listen).", address)}
+	case errors.Is(err, syscall.EACCES):
+		return nil, &inventory.Error{Kind: inventory.Invalid, Err: err,
+			Message: fmt.Sprintf("This user may not listen on %s. Choose a port above 1023.", address)}
+	case err != nil:
+		return nil, &inventory.Error{Kind: inventory.Invalid, Err: err,
+			Message: fmt.Sprintf("It is not possible to listen on %q. Write an address as 127.0.0.1:8080.", address)}
+	}
+	return l, nil
+}
+
+// Serve answers on l until ctx ends, then lets running requests finish for a
+// few seconds.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		stopped <- server.Shutdown(grace)
+	}()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+	}
+	return <-stopped
+}
