@@ -1,0 +1,75 @@
+package ui
+
+import (
+	"fmt"
+	"time"
+
+	"signboard/inventory"
+)
+
+// longName is the length, in characters, from which a name is shown by its two
+// ends with the whole of it a click away.
+const longName = 240
+
+// Relative says how long before or after now a moment is: "3 hours ago", "in 2
+// days".
+func Relative(now, t time.Time) string {
+	d, format := now.Sub(t), "%s ago"
+	if d < 0 {
+		d, format = -d, "in %s"
+	}
+	switch {
+	case d < time.Minute:
+		if format == "%s ago" {
+			return "just now"
+		}
+		return "in a moment"
+	case d < time.Hour:
+		return fmt.Sprintf(format, Count(int(d/time.Minute), "minute", "minutes"))
+	case d < 48*time.Hour:
+		return fmt.Sprintf(format, Count(int(d/time.Hour), "hour", "hours"))
+	case d < 60*24*time.Hour:
+		return fmt.Sprintf(format, Count(int(d/(24*time.Hour)), "day", "days"))
+	case d < 2*365*24*time.Hour:
+		return fmt.Sprintf(format, Count(int(d/(30*24*time.Hour)), "month", "months"))
+	}
+	return fmt.Sprintf(format, Count(int(d/(365*24*time.Hour)), "year", "years"))
+}
+
+// Exact is a moment to the second in UTC.
+func Exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// Every says an interval: "every 15 minutes".
+func Every(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "when asked"
+	case d%(24*time.Hour) == 0:
+		if d == 24*time.Hour {
+			return "every day"
+		}
+		return "every " + Count(int(d/(24*time.Hour)), "day", "days")
+	case d%time.Hour == 0:
+		if d == time.Hour {
+			return "every hour"
+		}
+		return "every " + Count(int(d/time.Hour), "hour", "hours")
+	case d%time.Minute == 0:
+		if d == time.Minute {
+			return "every minute"
+		}
+		return "every " + Count(int(d/time.Minute), "minute", "minutes")
+	}
+	return "every " + d.String()
+}
+
+// digestParts splits a digest so that the middle can be folded away while the
+// whole stays in the text to select.
+func digestParts(d inventory.Digest) (head, middle, tail string) {
+	s := string(d)
+	start := len(d.Algorithm()) + 1 + 8
+	if d.Hex() == "" || len(s) < start+8 {
+		return inventory.Visible(s), "", ""
+	}
+	return s[:start], s[start : len(s)-4], s[len(s)-4:]
+}
