@@ -87,3 +87,6 @@ func ParseGlobs(patterns []string) ([]Glob, error) {
 	}
 	return globs, nil
 }
+
+// Wild reports whether the pattern is more than a plain name.
+func (g Glob) Wild() bool { return strings.ContainsAny(string(g), `*?[\`) }

@@ -31,7 +31,6 @@ type cli struct {
 	Demo    demoCommand    `cmd:"" help:"A complete instance on embedded parts, for trying it. Listens on this machine only."`
 	Serve   serveCommand   `cmd:"" help:"The server: web pages and sync."`
 	Sync    syncCommand    `cmd:"" help:"One complete sync, then a summary. Exit status 3 when anything could not be checked."`
-	Verify  verifyCommand  `cmd:"" help:"Look at images in the registry now and print what the image page would show."`
 	Key     keyCommand     `cmd:"" help:"Public keys that signatures are checked with."`
 	Backup  backupCommand  `cmd:"" help:"A consistent copy of the database, while the server runs."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -108,6 +110,10 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request) error {
 	if s.provider == nil {
 		return inventory.Errorf(inventory.NotFound, "There is no identity provider to sign in with.")
 	}
+	if elsewhere := s.otherName(r); elsewhere != "" {
+		http.Redirect(w, r, elsewhere, http.StatusFound)
+		return nil
+	}
 	_, config, err := s.provider.discovered(r.Context())
 	if err != nil {
 		return err
@@ -120,6 +126,26 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request) error {
 	s.putFlows(r.Context(), all)
 	http.Redirect(w, r, config.AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), http.StatusFound)
 	return nil
+}
+
+// otherName is this address under the name the provider will return to, when
+// both names mean this machine: a sign-in begun on localhost would come back to
+// 127.0.0.1 without its cookie.
+func (s *Sessions) otherName(r *http.Request) string {
+	base, err := url.Parse(s.BaseURL)
+	if err != nil || r.Host == base.Host || !loopback(base.Hostname()) {
+		return ""
+	}
+	asked := url.URL{Host: r.Host}
+	if !loopback(asked.Hostname()) || asked.Port() != base.Port() {
+		return ""
+	}
+	return base.Scheme + "://" + base.Host + r.URL.RequestURI()
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Callback finishes a sign-in and goes on to where it began.

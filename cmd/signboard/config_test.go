@@ -1,0 +1,168 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "signboard.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+const whole = `
+listen: 127.0.0.1:8080
+base_url: http://localhost:8080
+database: sqlite:signboard.db
+registries:
+  - name: local
+    url: http://127.0.0.1:5000
+    repositories: ["**"]
+    tags: ["**"]
+    interval: 15m
+    allow_private: true
+    username: robot
+    password: secret
+    token_hosts: [auth.example.com]
+    hook_secret: s
+oidc:
+  issuer_url: https://login.example.com
+  client_id: signboard
+  client_secret: secret
+  scopes: [openid, profile, email, groups]
+  groups_claim: groups
+  roles: {viewer: ["*"], reviewer: [security], admin: [platform]}
+teams:
+  - {name: payments, groups: [payments-dev], repositories: ["local/team-payments/**"]}
+trust:
+  sigstore:
+    - {name: public-good, tuf: public-good}
+    - {name: private, trusted_root: trusted_root.json}
+  notation:
+    - {name: acme, type: ca, certificates: acme-root.pem}
+  notary: [{registry: local, url: https://127.0.0.1:4443, ca: notary-ca.pem}]
+review:
+  approvers: 2
+audit:
+  checkpoint_file: checkpoint.txt
+`
+
+func TestLoadConfig_readsTheWholeContract(t *testing.T) {
+	c, err := loadConfig(write(t, whole), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Registries[0].Interval != 15*time.Minute || !c.Registries[0].AllowPrivate || c.Review.Approvers != 2 || len(c.teams) != 1 {
+		t.Errorf("got %+v", c)
+	}
+	if want := "trust.sigstore"; len(c.unused()) == 0 || c.unused()[0] != want {
+		t.Errorf("unused() = %v; a key that does nothing yet has to be named", c.unused())
+	}
+}
+
+func TestLoadConfig_readsStandardInput(t *testing.T) {
+	c, err := loadConfig("-", strings.NewReader("registries: [{name: local, url: 'http://127.0.0.1:5000'}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := c.Registries[0].registry; r.URL != "http://127.0.0.1:5000" || r.Interval != 15*time.Minute || string(r.Repositories[0]) != "**" {
+		t.Errorf("the defaults are %+v", r)
+	}
+}
+
+func TestLoadConfig_urlWithoutSchemeIsHTTPS(t *testing.T) {
+	c, err := loadConfig("-", strings.NewReader("registries: [{name: a, url: registry.example.com}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Registries[0].registry.URL; got != "https://registry.example.com" {
+		t.Errorf("url = %s", got)
+	}
+}
+
+func TestLoadConfig_secretFromFile(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := loadConfig("-", strings.NewReader("registries: [{name: a, url: 'https://r.example.com', username: u, password_file: "+secret+"}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Registries[0].Password != "hunter2" {
+		t.Errorf("password = %q", c.Registries[0].Password)
+	}
+}
+
+func TestLoadConfig_environmentOverrides(t *testing.T) {
+	t.Setenv("SIGNBOARD_LISTEN", "127.0.0.1:9999")
+	t.Setenv("SIGNBOARD_REVIEW__APPROVERS", "2")
+	t.Setenv("SIGNBOARD_OIDC__CLIENT_ID", "from-the-environment")
+	t.Setenv("SIGNBOARD_TEST_POSTGRES", "the tests' own")
+	c, err := loadConfig(write(t, whole), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen != "127.0.0.1:9999" || c.Review.Approvers != 2 || c.OIDC.ClientID != "from-the-environment" {
+		t.Errorf("got %+v", c)
+	}
+}
+
+// TestLoadConfig_refuses holds that each refusal names the file, the key and
+// what was expected.
+func TestLoadConfig_refuses(t *testing.T) {
+	for name, test := range map[string]struct{ text, says string }{
+		"an unknown key":               {"lisen: 127.0.0.1:1", "lisen: there is no such key; expected one of audit, base_url, database, listen"},
+		"an unknown key deeper":        {"registries:\n  - name: a\n    ulr: x", "registries[0].ulr: there is no such key; expected one of allow_private"},
+		"an unknown file twin":         {"database_fil: x", "database_fil"},
+		"a list where keys belong":     {"oidc: [a]", "oidc"},
+		"text where a number belongs":  {"review: {approvers: many}", "expected a number"},
+		"a number of approvers":        {"review: {approvers: 3}", "review.approvers: expected 1 or 2"},
+		"a duration without unit":      {"registries: [{name: a, url: 'https://x', interval: 15}]", "expected a duration such as 15m"},
+		"an interval of no time":       {"registries: [{name: a, url: 'https://x', interval: 1s}]", "registries[0].interval: expected at least 10s"},
+		"a registry without url":       {"registries: [{name: a}]", "registries[0].url: expected the registry's address"},
+		"a registry url with a path":   {"registries: [{name: a, url: 'https://x/v2'}]", "without a path"},
+		"a registry name with a slash": {"registries: [{name: a/b, url: 'https://x'}]", "registries[0].name"},
+		"two registries of one name":   {"registries: [{name: a, url: 'https://x'}, {name: a, url: 'https://y'}]", "two registries are called"},
+		"a pattern nobody can read":    {"registries: [{name: a, url: 'https://x', repositories: ['a**']}]", "registries[0].repositories"},
+		"a database nobody knows":      {"database: mysql://x", "database: expected sqlite:FILE or postgres://"},
+		"listening to all unprotected": {"listen: 0.0.0.0:8080", "without it nobody signs in"},
+		"a role nobody knows":          {"oidc: {issuer_url: 'https://x', client_id: a, roles: {root: ['*']}}", "oidc.roles"},
+		"scopes without openid":        {"oidc: {issuer_url: 'https://x', client_id: a, scopes: [email], roles: {viewer: ['*']}}", "oidc.scopes"},
+		"a secret file that is gone":   {"oidc: {client_secret_file: /nowhere/secret}", "oidc.client_secret_file: the file can't be read"},
+		"a secret twice":               {"oidc: {client_secret: a, client_secret_file: /nowhere}", "not both"},
+		"something that isn't YAML":    {"{{{", "this is not YAML"},
+		"a base_url with a path":       {"base_url: https://x/y", "base_url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := write(t, test.text)
+			_, err := loadConfig(file, nil)
+			if err == nil {
+				t.Fatal("it was accepted")
+			}
+			if !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("it says %q, not the file and %q", err, test.says)
+			}
+		})
+	}
+}
+
+func TestLoadConfig_refusesUnknownEnvironment(t *testing.T) {
+	t.Setenv("SIGNBOARD_LISTN", "x")
+	if _, err := loadConfig("-", strings.NewReader("")); err == nil || !strings.Contains(err.Error(), "listn") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoadConfig_refusesMissingFile(t *testing.T) {
+	if _, err := loadConfig("/nowhere/signboard.yaml", nil); err == nil || !strings.Contains(err.Error(), "there is no such file") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"signboard/handlers"
+	"signboard/inventory"
+	"signboard/web"
+	"signboard/web/session"
+)
+
+type serveCommand struct {
+	Config string `help:"The configuration file, - for standard input." default:"signboard.yaml" placeholder:"FILE"`
+}
+
+// Run serves until it is interrupted.
+func (c serveCommand) Run(e environment) error {
+	config, err := loadConfig(c.Config, e.stdin)
+	if err != nil {
+		return err
+	}
+	l, err := web.Listen(config.Listen)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	a, err := open(e.ctx, config, e.log)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	e.log.Info("serving", "address", config.BaseURL, "listen", l.Addr().String(), "version", version())
+	if config.OIDC == nil {
+		e.log.Warn("no identity provider is configured: whoever reaches this address on this machine may decide", "listen", config.Listen)
+	}
+	return a.serve(e.ctx, l, false)
+}
+
+// serve answers and works until ctx ends.
+func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	working.Go(func() { a.work(ctx) })
+	defer working.Wait()
+	defer cancel()
+	return web.Serve(ctx, l, a.handler(demo), a.log)
+}
+
+// local is who asks while no identity provider is configured: whoever reaches
+// the loopback address.
+var local = inventory.Actor{Kind: inventory.UserActor, Name: "local operator", Subject: "local", Role: inventory.Admin}
+
+// handler wires the pages.
+func (a *app) handler(demo bool) http.Handler {
+	c := a.config
+	https := strings.HasPrefix(c.BaseURL, "https://")
+	sessions := session.Config{
+		Store: a.store.Sessions(), BaseURL: c.BaseURL, Local: local, Audit: a.store.RecordRefusal, Log: a.log,
+	}
+	guard := web.Guard{HTTPS: https, Log: a.log}
+	provider := ""
+	if c.OIDC != nil {
+		sessions.OIDC = &session.OIDC{
+			Issuer: c.OIDC.IssuerURL, ClientID: c.OIDC.ClientID, ClientSecret: c.OIDC.ClientSecret,
+			Scopes: c.OIDC.Scopes, GroupsClaim: c.OIDC.GroupsClaim, Roles: c.OIDC.roles,
+		}
+		guard.FormAction = []string{origin(c.OIDC.IssuerURL)}
+		provider = strings.TrimPrefix(strings.TrimPrefix(origin(c.OIDC.IssuerURL), "https://"), "http://")
+	} else {
+		guard.Hosts = web.LocalHosts(c.BaseURL)
+	}
+	people := session.New(sessions)
+	pages := handlers.Pages{
+		Around: a.store, Notices: people, SignIn: people.CanSignIn(), Demo: demo, Version: version(), Clock: time.Now, Log: a.log,
+	}
+	guard.Error = pages.Error
+	image := handlers.Image{Pages: pages, Store: a.store, Signers: a.store}
+	return web.Routes{
+		Guard: guard, Sessions: people,
+		Overview:   handlers.Overview{Pages: pages, Store: a.store, Signers: a.store, Quarantines: a.store},
+		Image:      image,
+		Signer:     handlers.Signer{Pages: pages, Store: a.store, Images: a.store, Door: a.door, Approvers: c.Review.Approvers},
+		Quarantine: handlers.Quarantine{Pages: pages, Store: a.store, Images: image, Door: a.door},
+		Registry:   handlers.Registry{Pages: pages, Store: a.store, Sync: a.syncNow},
+		Audit:      handlers.Audit{Pages: pages, Store: a.store},
+		Learn:      handlers.Learn{Pages: pages},
+		Search:     handlers.Search{Pages: pages, Store: a.store},
+		Help:       handlers.Help{Pages: pages},
+		SignIn:     handlers.SignIn{Pages: pages, Provider: provider, Local: session.Local},
+		Theme:      handlers.Theme{Local: session.Local, Secure: https},
+		Health:     handlers.Health{Ping: a.store.Ping, Release: version(), Log: a.log},
+	}.Handler()
+}
+
+type backupCommand struct {
+	Config string `help:"The configuration file, - for standard input." default:"signboard.yaml" placeholder:"FILE"`
+	File   string `arg:"" help:"Where the copy goes; it must not exist yet."`
+}
+
+// Run copies the database.
+func (c backupCommand) Run(e environment) error {
+	config, err := loadConfig(c.Config, e.stdin)
+	if err != nil {
+		return err
+	}
+	a, err := open(e.ctx, config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	if err := a.store.Backup(e.ctx, c.File); err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, "copied to", c.File)
+	return nil
+}

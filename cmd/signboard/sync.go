@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"signboard/inventory"
+	"signboard/inventory/syncer"
+)
+
+type syncCommand struct {
+	Config     string `help:"The configuration file, - for standard input." default:"signboard.yaml" placeholder:"FILE"`
+	Registry   string `help:"Only this registry." placeholder:"NAME"`
+	Repository string `help:"Only repositories that match, as team-a/** or local/team-a/**." placeholder:"GLOB"`
+	Progress   string `help:"How to show progress: a bar on a terminal (auto), a line per repository (plain), or not at all (none)." enum:"auto,plain,none" default:"auto"`
+}
+
+// Run syncs once and says what it came to.
+func (c syncCommand) Run(e environment) error {
+	config, err := loadConfig(c.Config, e.stdin)
+	if err != nil {
+		return err
+	}
+	scope := inventory.SyncScope{Registry: c.Registry}
+	if c.Repository != "" {
+		if scope.Repository, err = inventory.ParseGlob(c.Repository); err != nil {
+			return err
+		}
+	}
+	if len(config.Registries) == 0 {
+		return inventory.Errorf(inventory.Invalid, "%s: no registry is configured; add one under registries.", c.Config)
+	}
+	known := c.Registry == ""
+	for _, r := range config.Registries {
+		known = known || r.Name == c.Registry
+	}
+	if !known {
+		return inventory.Errorf(inventory.Invalid, "%s: no registry is called %q.", c.Config, c.Registry)
+	}
+	log := e.log
+	if c.Progress != "none" {
+		// The summary names every failure; log lines would only tear the bar.
+		log = slog.New(slog.DiscardHandler)
+	}
+	a, err := open(e.ctx, config, log)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+
+	bar := progress(c.Progress, e)
+	summary, err := a.syncer.Sync(e.ctx, scope, bar.show)
+	bar.end()
+	if err != nil {
+		return err
+	}
+	return conclude(e, summary)
+}
+
+// conclude prints the summary and turns it into the exit status.
+func conclude(e environment, s syncer.Summary) error {
+	requests := ""
+	if s.Requests > 0 {
+		requests = fmt.Sprintf(", %d requests", s.Requests)
+	}
+	fmt.Fprintf(e.stdout, "%s in %s looked at, %s checked%s, in %s\n",
+		plural(s.Done, "tag"), plural(s.Repositories, "repository"), plural(s.Verified, "signature"), requests, s.Took.Round(time.Millisecond))
+	if s.Complete() {
+		return nil
+	}
+	for i, p := range s.Failures {
+		if i == 20 {
+			fmt.Fprintf(e.stderr, "  … and %d more\n", len(s.Failures)-i)
+			break
+		}
+		fmt.Fprintf(e.stderr, "  %s: %s (%s)\n", p.Where, inventory.Visible(p.Message), p.Reason)
+	}
+	return exit{exitUndecided, fmt.Sprintf("%s could not be checked; what was known of them stays, with its age", plural(s.Failed, "thing"))}
+}
+
+func plural(n int, noun string) string {
+	switch {
+	case n == 1:
+		return "1 " + noun
+	case noun == "repository":
+		return fmt.Sprintf("%d repositories", n)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// progress chooses how to show a sync.
+func progress(how string, e environment) *meter {
+	m := &meter{out: e.stderr, start: time.Now(), how: how}
+	if how == "auto" {
+		m.how = "plain"
+		if f, ok := e.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			m.how = "bar"
+			m.width = func() int {
+				w, _, err := term.GetSize(int(f.Fd()))
+				if err != nil || w < 20 {
+					return 80
+				}
+				return w
+			}
+		}
+	}
+	return m
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"signboard/inventory"
+	"signboard/inventory/decision"
+	"signboard/inventory/registry"
+	"signboard/inventory/store"
+	"signboard/inventory/syncer"
+	"signboard/inventory/verify"
+	"signboard/inventory/verify/cosign"
+)
+
+// app is the rooms, wired together over one database.
+type app struct {
+	config *Config
+	log    *slog.Logger
+	store  *store.DB
+	peers  []*registry.Client
+	syncer *syncer.Syncer
+	door   decision.Door
+	keys   atomic.Pointer[verify.Keyring]
+}
+
+// open wires everything that a configuration asks for. The caller closes it.
+func open(ctx context.Context, c *Config, log *slog.Logger) (_ *app, err error) {
+	for _, key := range c.unused() {
+		log.Warn("this version reads the key but does nothing with it yet", "key", key)
+	}
+	a := &app{config: c, log: log}
+	if a.store, err = store.Open(ctx, c.Database); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	var registries []inventory.Registry
+	for _, r := range c.Registries {
+		registries = append(registries, r.registry)
+	}
+	if err := a.store.ApplyConfig(ctx, registries, c.teams, time.Now()); err != nil {
+		return nil, fmt.Errorf("storing the configuration: %w", err)
+	}
+	if err := a.loadKeys(ctx); err != nil {
+		return nil, err
+	}
+	var peers []syncer.Peer
+	for _, r := range c.Registries {
+		peer, err := a.peer(r)
+		if err != nil {
+			return nil, err
+		}
+		peers = append(peers, peer)
+	}
+	a.syncer = syncer.New(a.store, peers, syncer.Options{Log: log})
+	a.door = decision.Door{
+		Signers: a.store, Quarantines: a.store, Approvers: c.Review.Approvers, Decided: a.syncer.Nudge,
+	}
+	return a, nil
+}
+
+func (a *app) close() {
+	if err := a.store.Close(); err != nil {
+		a.log.Error("the database could not be closed", "error", err)
+	}
+}
+
+// peer makes the client and the inspector of one registry.
+func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
+	client, err := registry.New(registry.Config{
+		Name: r.Name, URL: r.URL, Repositories: r.registry.Repositories, AllowPrivate: r.AllowPrivate,
+		Username: r.Username, Password: r.Password, TokenHosts: r.TokenHosts,
+		UserAgent: "signboard/" + version(), Logger: a.log,
+	})
+	if err != nil {
+		return syncer.Peer{}, err
+	}
+	a.peers = append(a.peers, client)
+	listed := false
+	for _, g := range r.registry.Repositories {
+		listed = listed || g.Wild()
+	}
+	return syncer.Peer{
+		Name: r.Name, Registry: client, Inspector: verify.NewInspector(client, a.keys.Load, cosign.New()),
+		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Requests: client.Requests,
+	}, nil
+}
+
+// loadKeys reads the registered keys, which another process may have added to.
+func (a *app) loadKeys(ctx context.Context) error {
+	signers, _, err := a.store.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the registered keys: %w", err)
+	}
+	ring, err := verify.NewKeyring(signers)
+	if err != nil {
+		return err
+	}
+	a.keys.Store(ring)
+	return nil
+}
+
+// work keeps the inventory true until ctx ends.
+func (a *app) work(ctx context.Context) {
+	go func() {
+		tick := time.NewTicker(3 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if err := a.loadKeys(ctx); err != nil && ctx.Err() == nil {
+					a.log.Warn("the registered keys could not be read, will try again", "error", err)
+				}
+			}
+		}
+	}()
+	a.syncer.Run(ctx)
+}
+
+// registerKey parses and registers a public key.
+func (a *app) registerKey(ctx context.Context, actor inventory.Actor, name string, pem []byte) (inventory.Signer, error) {
+	s, err := verify.NewKeySigner(name, pem)
+	if err != nil {
+		return inventory.Signer{}, err
+	}
+	if s, err = a.door.RegisterKey(ctx, actor, s); err != nil {
+		return inventory.Signer{}, err
+	}
+	return s, a.loadKeys(ctx)
+}
+
+// syncNow makes a registry due, for somebody who may ask for that.
+func (a *app) syncNow(ctx context.Context, actor inventory.Actor, name string) error {
+	if err := actor.Require(inventory.SyncNow); err != nil {
+		refusal := inventory.AuditEntry{At: time.Now(), Actor: actor, Action: "access.refused", Object: name, Reason: string(inventory.SyncNow), Address: actor.Address}
+		if err := a.store.RecordRefusal(ctx, refusal); err != nil {
+			return err
+		}
+		return err
+	}
+	known := false
+	for _, r := range a.config.Registries {
+		known = known || r.Name == name
+	}
+	if !known {
+		return inventory.Errorf(inventory.NotFound, "There is no registry called %q.", inventory.Visible(name))
+	}
+	if err := a.store.MakeDue(ctx, inventory.SyncScope{Registry: name}, time.Now()); err != nil {
+		return err
+	}
+	a.syncer.Nudge()
+	return nil
+}
+
+// origin is scheme, host and port of an address.
+func origin(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Scheme + "://" + u.Host
+}
