@@ -81,7 +81,8 @@ type statement struct {
 }
 
 type subject struct {
-	Digest map[string]string `json:"digest"`
+	Digest      map[string]string `json:"digest"`
+	Annotations map[string]string `json:"annotations"` // empty: cosign has room for some
 }
 
 // signBundle makes what `cosign sign` and `cosign attest` push since version 3:
@@ -91,7 +92,7 @@ type subject struct {
 func (d *Demo) signBundle(ctx context.Context, on v1.Descriptor, signed v1.Hash, key, predicateType string, predicate any) (v1.Manifest, [][]byte, error) {
 	raw, err := json.Marshal(statement{
 		Type:          "https://in-toto.io/Statement/v1",
-		Subject:       []subject{{Digest: map[string]string{signed.Algorithm: signed.Hex}}},
+		Subject:       []subject{{Digest: map[string]string{signed.Algorithm: signed.Hex}, Annotations: map[string]string{}}},
 		PredicateType: predicateType,
 		Predicate:     predicate,
 	})
