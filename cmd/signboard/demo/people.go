@@ -34,7 +34,7 @@ var people = []Person{
 	},
 	{
 		Subject: "priya", Name: "Priya Raman", Email: "priya.raman@larkfield.example", Groups: []string{"payments-dev"},
-		Title: "Developer, team payments", About: "Sees every page and finds her team's images first.",
+		Title: "Developer, team payments", About: "Sees every page, her team's images among them.",
 	},
 }
 

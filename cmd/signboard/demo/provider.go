@@ -154,7 +154,7 @@ func (p *provider) sweep() {
 		}
 	}
 	for token, g := range p.tokens {
-		if p.now().Sub(g.at) > idLifetime {
+		if p.now().Sub(g.at) > codeLifetime+idLifetime { // at is when the code was made
 			delete(p.tokens, token)
 		}
 	}
