@@ -170,7 +170,7 @@ func (a *auth) ask(ctx context.Context) (challenge, error) {
 			return challenge{}, a.client.notRegistry(q)
 		}
 		if answer.status != http.StatusOK && answer.status != http.StatusUnauthorized {
-			return challenge{}, &statusError{answer}
+			return challenge{}, &statusError{answer: answer, to: q}
 		}
 		ch := challenge{status: answer.status, header: answer.header, at: a.client.now()}
 		err = a.adopt(&ch)
@@ -216,8 +216,7 @@ func (a *auth) realm(value string) (string, error) {
 		return "", look(inventory.ReasonRegistryInconsistent, nil, "The registry %s asks for a token, but the token service it names isn't a URL.", guard.origin.Host)
 	}
 	if guard.origin.Scheme == "https" && u.Scheme != "https" {
-		return "", look(inventory.ReasonRegistryInconsistent, nil,
-			"The registry %s sends its clients from https down to %s for a token; that is refused.", guard.origin.Host, inventory.Visible(clip(u.Scheme)))
+		return "", guard.downgrade(u)
 	}
 	if err := guard.permitToken(u); err != nil {
 		return "", err

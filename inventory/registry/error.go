@@ -37,7 +37,10 @@ func (e *requestError) Error() string { return e.host + ": " + e.err.Error() }
 func (e *requestError) Unwrap() error { return e.err }
 
 // statusError is an answer without which nothing else can be asked.
-type statusError struct{ answer }
+type statusError struct {
+	answer
+	to request
+}
 
 func (e *statusError) Error() string { return describe(e.answer) }
 
@@ -96,7 +99,7 @@ func temporary(err error) bool {
 	switch {
 	case !ok || e.timedOut: // a host that was slow once costs a whole deadline each time
 		return false
-	case certificate(e.err), errors.Is(e.err, errScheme), errors.Is(e.err, http.ErrSchemeMismatch):
+	case certificate(e.err), plainHTTP(e.err):
 		return false
 	}
 	dns, ok := errors.AsType[*net.DNSError](e.err)
@@ -127,7 +130,7 @@ func (c *Client) failure(q request, err error) *inventory.LookError {
 	token, authenticating := errors.AsType[*tokenError](err)
 	if status, header := statusOf(err); status != 0 {
 		if e, ok := errors.AsType[*statusError](err); ok {
-			return c.refusal(q, e.answer)
+			return c.refusal(e.to, e.answer)
 		}
 		if !authenticating || status != http.StatusUnauthorized && status != http.StatusForbidden && status != http.StatusBadRequest {
 			return c.refusal(q, answer{status: status, header: header})
@@ -157,7 +160,7 @@ func (c *Client) failure(q request, err error) *inventory.LookError {
 		return look(unreachable, err, "The name of %s can't be resolved: check the registry's url, or the DNS.", host)
 	case isDNS:
 		return look(unreachable, err, "The name of %s can't be resolved at the moment: the DNS doesn't answer.", host)
-	case errors.Is(err, http.ErrSchemeMismatch):
+	case plainHTTP(err):
 		return look(unreachable, err, "%s speaks plain HTTP where https was expected: if that is meant, write its url with http://.", host)
 	case certificate(err):
 		return look(unreachable, err, "The TLS certificate of %s can't be trusted (%s): install its CA on this machine, or name it in SSL_CERT_FILE.", host, certificateProblem(err))
@@ -173,6 +176,12 @@ func (c *Client) failure(q request, err error) *inventory.LookError {
 		return look(inventory.ReasonRegistryDenied, err, "Authenticating to %s failed: its token service gives no token that can be used.", me)
 	}
 	return look(unreachable, err, "Reading %s from %s failed.", q.what, me)
+}
+
+// plainHTTP reports whether the answer to our TLS was HTTP.
+func plainHTTP(err error) bool {
+	record, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok && string(record.RecordHeader[:]) == "HTTP/"
 }
 
 func certificateProblem(err error) string {

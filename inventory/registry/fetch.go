@@ -156,6 +156,9 @@ func (c *Client) redirect(q request, from *url.URL, resp *http.Response) (*url.U
 			"The registry %s answered with a redirect to nowhere while reading %s.", c.origin.Host, q.what)
 	}
 	next.User, next.Fragment = nil, ""
+	if from.Scheme == "https" && next.Scheme == "http" { // guard sees it too late: go-containerregistry puts our own host back on https
+		return nil, c.guard.downgrade(next)
+	}
 	return next, nil
 }
 

@@ -63,7 +63,7 @@ func (c *Client) Repositories(ctx context.Context, page func(names []string) err
 			if web(a) {
 				return 0, c.notRegistry(q)
 			}
-			return 0, look(inventory.ReasonRegistryDenied, &statusError{a},
+			return 0, look(inventory.ReasonRegistryDenied, &statusError{answer: a, to: q},
 				"%s doesn't list its repositories for us (%d): write their plain names under repositories of this registry, instead of patterns.", c.origin.Host, a.status)
 		default:
 			return 0, c.refusal(q, a)

@@ -54,7 +54,7 @@ func (c *Client) Referrers(ctx context.Context, repository string, digest invent
 		}
 		if kind != native {
 			if !first || before == native {
-				return 0, look(inventory.ReasonRegistryInconsistent, &statusError{a},
+				return 0, look(inventory.ReasonRegistryInconsistent, &statusError{answer: a, to: q},
 					"%s answered the referrers API before, and now can't show %s: nothing can be concluded from that.", c.origin.Host, q.what)
 			}
 			return 0, &absent{remember: kind == unsupported}

@@ -113,8 +113,7 @@ func (g *guard) permit(req *http.Request, target *url.URL) error {
 			"The registry %s sends its clients to an address that isn't http or https; that is refused.", g.origin.Host)
 	}
 	if g.origin.Scheme == "https" && target.Scheme == "http" {
-		return look(inventory.ReasonRegistryInconsistent, nil,
-			"The registry %s sends its clients from https down to plain http at %s; that is refused.", g.origin.Host, inventory.Visible(clip(target.Host)))
+		return g.downgrade(target)
 	}
 	if authority(target) == authority(g.origin) {
 		if target.Scheme != g.origin.Scheme {
@@ -129,6 +128,11 @@ func (g *guard) permit(req *http.Request, target *url.URL) error {
 		return nil
 	}
 	return g.permitToken(target)
+}
+
+func (g *guard) downgrade(target *url.URL) error {
+	return look(inventory.ReasonRegistryInconsistent, nil,
+		"The registry %s sends its clients from https down to plain http at %s; that is refused.", g.origin.Host, inventory.Visible(clip(target.Host)))
 }
 
 // permitToken decides whether a token service may be asked. Everything that
