@@ -33,7 +33,7 @@ const (
 	platformKey   = "platform release pipeline"
 	storefrontKey = "storefront CI"
 	dataKey       = "data platform release"
-	rotatedKey    = "storefront CI, new key"
+	rotatedKey    = "storefront CI (new key)"
 	legacyKey     = "platform build server (old)"
 	contractorKey = "a contractor's laptop"
 	unknownKey    = "somebody else's key"
