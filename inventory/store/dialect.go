@@ -1,0 +1,257 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"modernc.org/sqlite"
+	codes "modernc.org/sqlite/lib"
+
+	"signboard/inventory"
+)
+
+// dialect is everything in which the two databases differ.
+type dialect struct {
+	goose goose.Dialect
+	where string // how a message calls the database: its file, or its host
+
+	// PostgreSQL lets transactions write side by side, so rows that one has
+	// read and goes by are locked; SQLite has one writer and needs no words.
+	forUpdate, forUpdateSkip, forShare string
+}
+
+func (d dialect) postgres() bool { return d.goose == goose.DialectPostgres }
+
+// connect opens the pools without looking at the schema.
+func connect(ctx context.Context, dsn string) (*DB, error) {
+	scheme, rest, _ := strings.Cut(dsn, ":")
+	switch scheme {
+	case "sqlite":
+		return openSQLite(ctx, rest)
+	case "postgres", "postgresql":
+		return openPostgres(ctx, dsn)
+	}
+	return nil, inventory.Errorf(inventory.Invalid, "database: must be sqlite:PATH or postgres://…, and begins with neither.")
+}
+
+func openSQLite(ctx context.Context, path string) (*DB, error) {
+	if err := checkFile(path); err != nil {
+		return nil, err
+	}
+	const (
+		// Other processes (a backup, signboard key add) may hold SQLite's lock.
+		all = "_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)"
+		wal = all + "&_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_txlock=immediate"
+	)
+	open := func(options string, conns int) *sql.DB {
+		db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options)
+		if err != nil {
+			panic("store: the SQLite driver isn't registered: " + err.Error())
+		}
+		db.SetMaxOpenConns(conns)
+		db.SetMaxIdleConns(conns)
+		return db
+	}
+	// Two writing connections, one turn: synchronous can't change inside a
+	// transaction, and a setting that is switched to and fro on one connection
+	// is one that an error can leave wrong. A commit on the durable connection
+	// syncs the whole write-ahead log, so it never outlives what it rests on.
+	d := &DB{
+		dialect: dialect{goose: goose.DialectSQLite3, where: path},
+		turn:    make(chan struct{}, 1),
+		bulk:    open(wal+"&_pragma=synchronous(normal)&_pragma=cache_size(-65536)", 1),
+		durable: open(wal+"&_pragma=synchronous(full)", 1),
+		reader:  open(all+"&_pragma=cache_size(-16384)&_query_only=1", max(4, runtime.NumCPU())),
+	}
+	for _, db := range []*sql.DB{d.bulk, d.durable, d.reader} {
+		if err := db.PingContext(ctx); err != nil {
+			d.Close()
+			return nil, d.explain(fmt.Errorf("opening %s: %w", path, err))
+		}
+	}
+	return d, nil
+}
+
+// checkFile finds out by trying what SQLite would only call "unable to open
+// database file".
+func checkFile(path string) error {
+	refuse := func(format string, args ...any) error { return inventory.Errorf(inventory.Invalid, format, args...) }
+	if path == "" {
+		return refuse("database: sqlite: needs the path of a file, as in sqlite:signboard.db.")
+	}
+	folder := filepath.Dir(path)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return refuse("The database %s is a folder. Name a file in it, as in sqlite:%s.", path, filepath.Join(path, "signboard.db"))
+	}
+	if info, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return refuse("The database can't be created: the folder %s doesn't exist. Create it, or correct database: in the configuration.", folder)
+	} else if err == nil && !info.IsDir() {
+		return refuse("The database can't be created: %s is not a folder. Correct database: in the configuration.", folder)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return refuse("The database %s can't be opened for writing: %v. Let this user write to it and to its folder, or name another place with database: in the configuration.", path, cause(err))
+	}
+	file.Close()
+	// The write-ahead log is made beside the file.
+	probe, err := os.CreateTemp(folder, ".signboard-*")
+	if err != nil {
+		return refuse("The database %s can't be used: its folder %s can't be written to: %v. Let this user write there, or name another place with database: in the configuration.", path, folder, cause(err))
+	}
+	probe.Close()
+	os.Remove(probe.Name())
+	return nil
+}
+
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+func openPostgres(ctx context.Context, dsn string) (*DB, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil { // its message leaves the password out
+		return nil, inventory.Errorf(inventory.Invalid, "database: can't be read as the address of a PostgreSQL database (postgres://user:password@host:5432/name): %v", err)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 10 * time.Second
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "signboard"
+	}
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(16)
+	pool.SetMaxIdleConns(8)
+	where := net.JoinHostPort(config.Host, fmt.Sprint(config.Port)) + "/" + config.Database
+	d := &DB{
+		dialect: dialect{goose: goose.DialectPostgres, where: where, forUpdate: " for update", forUpdateSkip: " for update skip locked", forShare: " for share"},
+		reader:  pool, bulk: pool, durable: pool,
+	}
+	if err := pool.PingContext(ctx); err != nil {
+		pool.Close()
+		return nil, d.explain(err)
+	}
+	return d, nil
+}
+
+// snapshot is the kind of transaction that sees one state of the database.
+// In SQLite each transaction does.
+func (d dialect) snapshot() *sql.TxOptions {
+	if d.postgres() {
+		return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	return &sql.TxOptions{ReadOnly: true}
+}
+
+// migrationOptions keep replicas that start together from migrating together.
+func (d dialect) migrationOptions() ([]goose.ProviderOption, error) {
+	if !d.postgres() {
+		return nil, nil
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
+	if err != nil {
+		return nil, err
+	}
+	return []goose.ProviderOption{goose.WithSessionLocker(locker)}, nil
+}
+
+// again reports whether a transaction failed only because of others, and may
+// succeed when run again.
+func (d dialect) again(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		code := e.Code() & 0xff
+		return code == codes.SQLITE_BUSY || code == codes.SQLITE_LOCKED || uniqueInSQLite(e)
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch e.Code {
+		case "40001", "40P01", "23505": // serialization failure, deadlock, an id that another process made too
+			return true
+		}
+	}
+	return false
+}
+
+func uniqueInSQLite(e *sqlite.Error) bool {
+	return e.Code() == codes.SQLITE_CONSTRAINT_PRIMARYKEY || e.Code() == codes.SQLITE_CONSTRAINT_UNIQUE
+}
+
+// explain turns what an operator can do something about into a sentence for
+// them. Other errors come back as they are.
+func (d *DB) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*inventory.Error](err); ok {
+		return err
+	}
+	say := func(format string, args ...any) error {
+		return &inventory.Error{Kind: inventory.Unavailable, Message: fmt.Sprintf(format, args...), Err: err}
+	}
+	where := d.dialect.where
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case codes.SQLITE_FULL:
+			return say("The disk that holds %s is full: nothing could be written, and nothing was lost. Make room; Signboard carries on by itself.", where)
+		case codes.SQLITE_READONLY, codes.SQLITE_PERM, codes.SQLITE_CANTOPEN:
+			return say("The database %s can't be written to. Let this user write to it and to its folder.", where)
+		case codes.SQLITE_NOTADB:
+			return say("%s is not a Signboard database, or it is damaged. Name another file with database: in the configuration, or put a backup in its place.", where)
+		case codes.SQLITE_CORRUPT:
+			return say("The database %s is damaged. Stop Signboard and put a backup in its place.", where)
+		case codes.SQLITE_BUSY, codes.SQLITE_LOCKED:
+			return say("The database %s is busy. Try again.", where)
+		case codes.SQLITE_IOERR:
+			return say("The disk that holds %s reported an error. Check the disk and its free space.", where)
+		}
+		return err
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch {
+		case strings.HasPrefix(e.Code, "28"):
+			return say("PostgreSQL at %s refused the user or the password. Correct database: in the configuration.", where)
+		case e.Code == "3D000":
+			return say("PostgreSQL at %s has no such database. Create it (createdb), or correct database: in the configuration.", where)
+		case e.Code == "53100":
+			return say("PostgreSQL at %s has no room left on its disk: nothing was lost. Make room; Signboard carries on by itself.", where)
+		case e.Code == "42501":
+			return say("PostgreSQL at %s doesn't let this user do that: %s. Make the user the owner of the database.", where, e.Message)
+		case strings.HasPrefix(e.Code, "57P"), strings.HasPrefix(e.Code, "53"):
+			return say("PostgreSQL at %s doesn't take work at the moment: %s.", where, e.Message)
+		}
+		return err
+	}
+	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		why := "it doesn't answer"
+		switch {
+		case errors.Is(e, syscall.ECONNREFUSED):
+			why = "the connection was refused"
+		case errors.Is(e, fs.ErrNotExist):
+			why = "there is no such socket"
+		case errors.Is(e, context.DeadlineExceeded):
+			why = "it didn't answer in time"
+		}
+		if dns, ok := errors.AsType[*net.DNSError](err); ok {
+			why = "the name " + dns.Name + " can't be resolved"
+		}
+		return say("PostgreSQL at %s can't be reached: %s. Start it, or correct database: in the configuration.", where, why)
+	}
+	return err
+}
