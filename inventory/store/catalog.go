@@ -1,0 +1,163 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"signboard/inventory"
+)
+
+// RecordCatalog stores the names of a registry's repositories, in bounded
+// transactions, and makes all that it is known to have due. A complete listing
+// marks what is missing from it as gone, with its tags, and ends the registry's
+// failure. The registry is due again after its interval and the lease is given
+// back; FailRegistry may still follow.
+func (d *DB) RecordCatalog(ctx context.Context, w *inventory.RegistryWork, names []string, complete bool, now time.Time) error {
+	err := d.recordCatalog(ctx, w, names, complete, now)
+	if err != nil {
+		return fmt.Errorf("storing the repositories of %s: %w", w.Registry.Name, err)
+	}
+	return nil
+}
+
+func (d *DB) recordCatalog(ctx context.Context, w *inventory.RegistryWork, names []string, complete bool, now time.Time) error {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for part := range slices.Chunk(names, 500) {
+		err := d.write(ctx, func(tx querier) error {
+			if err := d.holdsRegistry(ctx, tx, w); err != nil {
+				return err
+			}
+			return d.recordNames(ctx, tx, w.Registry, part, now)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if complete {
+		listed := make(map[string]bool, len(names))
+		for _, n := range names {
+			listed[n] = true
+		}
+		if err := d.dropMissing(ctx, w, listed, now); err != nil {
+			return err
+		}
+	}
+	return d.write(ctx, func(tx querier) error {
+		if err := d.holdsRegistry(ctx, tx, w); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `
+			update repositories
+			set next_due_at = $1
+			where registry_id = $2 and next_due_at > $1 and not gone`, ms(now), w.Registry.ID)
+		if err != nil {
+			return err
+		}
+		if complete {
+			_, err = tx.ExecContext(ctx, `
+				update registries
+				set failing_reason = '', failing_message = '', failing_since = null, failing_at = null
+				where id = $1`, w.Registry.ID)
+			if err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx, `
+			update registries
+			set next_due_at = $1, lease_owner = '', lease_until = 0
+			where id = $2`, ms(now.Add(w.Registry.Interval)), w.Registry.ID)
+		return err
+	})
+}
+
+// recordNames stores some repositories, those that are new with their teams.
+func (d *DB) recordNames(ctx context.Context, tx querier, registry inventory.Registry, names []string, now time.Time) error {
+	known := map[string]bool{}
+	var back []int64
+	err := eachIn(ctx, tx, "select id, name, gone from repositories where registry_id = $1 and name in %s", names, func(rows *sql.Rows) error {
+		var id int64
+		var name string
+		var gone bool
+		err := rows.Scan(&id, &name, &gone)
+		known[name] = true
+		if gone {
+			back = append(back, id)
+		}
+		return err
+	}, registry.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range back {
+		if err := d.returnRepository(ctx, tx, id, now); err != nil {
+			return err
+		}
+	}
+	err = execIn(ctx, tx, "update repositories set last_seen = $1 where registry_id = $2 and name in %s", names, ms(now), registry.ID)
+	if err != nil {
+		return err
+	}
+	teams, err := storedTeams(ctx, tx)
+	if err != nil {
+		return err
+	}
+	var fresh, owned [][]any
+	for _, name := range names {
+		if known[name] {
+			continue
+		}
+		id, full := d.ids.next(now), registry.Name+"/"+name
+		fresh = append(fresh, []any{id, registry.ID, name, full, ms(now), ms(now), ms(now), ms(now)})
+		for _, team := range teamsOf(teams, full) {
+			owned = append(owned, []any{id, team})
+		}
+	}
+	err = insert(ctx, tx, "insert into repositories (id, registry_id, name, full_name, first_seen, last_seen, read_at, next_due_at)", fresh, "")
+	if err != nil {
+		return err
+	}
+	return insert(ctx, tx, "insert into team_repositories (repository_id, team)", owned, "")
+}
+
+// dropMissing marks repositories that a complete listing doesn't have as gone,
+// one transaction each: its tags vanish, and what was known stays.
+func (d *DB) dropMissing(ctx context.Context, w *inventory.RegistryWork, listed map[string]bool, now time.Time) error {
+	type repository struct {
+		id   int64
+		name string
+	}
+	var all []repository
+	err := each(ctx, d.reader, "select id, name from repositories where registry_id = $1 and not gone order by id",
+		scanInto(&all, func(r *repository) []any { return []any{&r.id, &r.name} }), w.Registry.ID)
+	if err != nil {
+		return d.explain(err)
+	}
+	for _, r := range all {
+		if listed[r.name] {
+			continue
+		}
+		err := d.write(ctx, func(tx querier) error {
+			if err := d.holdsRegistry(ctx, tx, w); err != nil {
+				return err
+			}
+			// A look that is going on has lost its lease: what it found is gone.
+			_, err := tx.ExecContext(ctx, `
+				update repositories
+				set gone = true, next_due_at = $1, lease_token = lease_token + 1, lease_owner = '', lease_until = 0
+				where id = $2`, never, r.id)
+			if err != nil {
+				return err
+			}
+			return d.dropTags(ctx, tx, r.id, func(string) bool { return true }, false, now)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

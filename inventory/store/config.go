@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"signboard/inventory"
+)
+
+// never is a due time that doesn't come.
+const never = math.MaxInt64
+
+// ApplyConfig makes the inventory hold the configured registries and teams. A
+// registry that is no longer configured disappears from lists and counts, and
+// is back with all that was known when it is configured again. What another
+// process of the same configuration did already costs nothing; one that was cut
+// short is made up for at the next call.
+func (d *DB) ApplyConfig(ctx context.Context, registries []inventory.Registry, teams []inventory.Team, now time.Time) error {
+	type stored struct {
+		id      int64
+		name    string
+		config  string
+		removed bool
+	}
+	var known []stored
+	err := each(ctx, d.reader, "select id, name, url || ' ' || repositories || ' ' || tags, removed from registries order by id",
+		scanInto(&known, func(s *stored) []any { return []any{&s.id, &s.name, &s.config, &s.removed} }))
+	if err != nil {
+		return d.explain(fmt.Errorf("reading registries: %w", err))
+	}
+	byName := map[string]stored{}
+	for _, s := range known {
+		byName[s.name] = s
+	}
+	for _, r := range registries {
+		is, ok := byName[r.Name]
+		delete(byName, r.Name)
+		if ok && is.removed {
+			if err := d.returnRegistry(ctx, is.id, now); err != nil {
+				return fmt.Errorf("taking registry %s back: %w", r.Name, err)
+			}
+		}
+		globs, tags := jsonOf(r.Repositories), jsonOf(r.Tags)
+		changed := !ok || is.removed || is.config != r.URL+" "+globs+" "+tags
+		err := d.write(ctx, func(tx querier) error {
+			due := "registries.next_due_at"
+			if changed {
+				due = "excluded.next_due_at"
+			}
+			return insert(ctx, tx, "insert into registries (id, name, url, interval_ms, repositories, tags, next_due_at)",
+				[][]any{{d.ids.next(now), r.Name, r.URL, r.Interval.Milliseconds(), globs, tags, ms(now)}}, `
+				on conflict (name) do update set
+				  url = excluded.url, interval_ms = excluded.interval_ms, repositories = excluded.repositories, tags = excluded.tags,
+				  removed = false, next_due_at = `+due)
+		})
+		if err != nil {
+			return fmt.Errorf("storing registry %s: %w", r.Name, err)
+		}
+	}
+	gone := make([]stored, 0, len(byName))
+	for _, s := range byName {
+		gone = append(gone, s)
+	}
+	slices.SortFunc(gone, func(a, b stored) int { return int(a.id - b.id) })
+	for _, s := range gone {
+		if err := d.removeRegistry(ctx, s.id, now); err != nil {
+			return fmt.Errorf("taking registry %s out: %w", s.name, err)
+		}
+	}
+	if err := d.applyTeams(ctx, teams, now); err != nil {
+		return fmt.Errorf("storing teams: %w", err)
+	}
+	return nil
+}
+
+// removeRegistry takes a registry out of work, lists and counts, its images in
+// bounded batches.
+func (d *DB) removeRegistry(ctx context.Context, id int64, now time.Time) error {
+	err := d.write(ctx, func(tx querier) error {
+		if _, err := tx.ExecContext(ctx, "update registries set removed = true, next_due_at = $1 where id = $2", never, id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "update repositories set gone = true, next_due_at = $1 where registry_id = $2 and not gone", never, id)
+		return err
+	})
+	for more := true; more && err == nil; {
+		err = d.write(ctx, func(tx querier) error {
+			ids, err := column[int64](ctx, tx, "select id from images where registry_id = $1 and listed order by id limit $2", id, failBatch)
+			if err != nil {
+				return err
+			}
+			more = len(ids) > 0
+			c := d.changes(tx, now)
+			if err := load(ctx, c, "id in %s", ids); err != nil {
+				return err
+			}
+			for _, r := range c.rows {
+				r.Listed = false
+			}
+			return c.save(ctx)
+		})
+	}
+	return err
+}
+
+// returnRegistry puts back what removeRegistry took out: the repositories that
+// have tags, with their images. Others come back with the next listing.
+func (d *DB) returnRegistry(ctx context.Context, id int64, now time.Time) error {
+	repositories, err := column[int64](ctx, d.reader, `
+		select id
+		from repositories r
+		where registry_id = $1 and exists (select 1 from tags t where t.repository_id = r.id)
+		order by id`, id)
+	if err != nil {
+		return d.explain(err)
+	}
+	for _, repository := range repositories {
+		if err := d.write(ctx, func(tx querier) error { return d.returnRepository(ctx, tx, repository, now) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// returnRepository puts a repository that was gone back to work, due now, and
+// its tagged images into the lists.
+func (d *DB) returnRepository(ctx context.Context, tx querier, id int64, now time.Time) error {
+	_, err := tx.ExecContext(ctx, "update repositories set gone = false, last_seen = $1, next_due_at = $1 where id = $2 and gone", ms(now), id)
+	if err != nil {
+		return err
+	}
+	c := d.changes(tx, now)
+	if err := load(ctx, c, "id in (select image_id from tags where repository_id in %s)", []int64{id}); err != nil {
+		return err
+	}
+	if err := c.relist(ctx, c.order, true); err != nil {
+		return err
+	}
+	return c.save(ctx)
+}

@@ -1,0 +1,255 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"signboard/inventory"
+)
+
+// The dimensions that are counted, each by status. A value is a registry's or
+// repository's id, a name, or empty for all.
+const (
+	countAll        = "all"
+	countRegistry   = "registry"
+	countRepository = "repository"
+	countTeam       = "team"
+	countSigner     = "signer"
+	countFormat     = "format"
+	countReason     = "reason"
+)
+
+// The overlays: images with one of them are counted under their status too.
+const (
+	overlayHeld  = string(inventory.Quarantined)
+	overlayStale = "stale" // unknown, with a last good verdict behind it
+)
+
+type counterKey struct{ kind, value, status string }
+
+// deltas are changes of counters, gathered in a transaction and applied at its
+// end: on PostgreSQL everybody waits for the row of countAll, so it is taken
+// last and held briefly.
+type deltas map[counterKey]int64
+
+// count adds (sign 1) or takes away (-1) an image.
+func (ds deltas) count(r *imageRow, sign int64) {
+	if !r.Listed {
+		return
+	}
+	for _, k := range r.dimensions() {
+		ds[counterKey{k.kind, k.value, string(r.Status)}] += sign
+		if r.Quarantine.Valid {
+			ds[counterKey{k.kind, k.value, overlayHeld}] += sign
+		}
+		if r.LastGoodStatus != "" {
+			ds[counterKey{k.kind, k.value, overlayStale}] += sign
+		}
+	}
+}
+
+type dimension struct{ kind, value string }
+
+// dimensions are what an image is counted under.
+func (r *imageRow) dimensions() []dimension {
+	list := []dimension{
+		{countAll, ""},
+		{countRegistry, strconv.FormatInt(r.RegistryID, 10)},
+		{countRepository, strconv.FormatInt(r.RepositoryID, 10)},
+		{countReason, string(r.Reason)},
+	}
+	return append(list, r.facets()...)
+}
+
+// facets are the dimensions of which an image can have several values.
+func (r *imageRow) facets() []dimension {
+	var list []dimension
+	for _, team := range r.teams {
+		list = append(list, dimension{countTeam, team})
+	}
+	for _, signer := range r.signers {
+		list = append(list, dimension{countSigner, string(signer)})
+	}
+	for _, format := range r.formats {
+		list = append(list, dimension{countFormat, string(format)})
+	}
+	return list
+}
+
+// apply writes the changes, in one order everywhere so that two transactions
+// can't wait for each other, and carries them into the signers' own counts and
+// the day's.
+func (ds deltas) apply(ctx context.Context, d *DB, tx querier, now time.Time) error {
+	keys := make([]counterKey, 0, len(ds))
+	for k, n := range ds {
+		if n != 0 {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, func(a, b counterKey) int {
+		return cmp.Or(cmp.Compare(b.kind, a.kind), cmp.Compare(a.value, b.value), cmp.Compare(a.status, b.status))
+	})
+	type counts struct{ images, waiting int64 }
+	var (
+		rows    [][]any
+		signers []string
+		ofOne   = map[string]*counts{}
+		daily   []dimension
+	)
+	for _, k := range keys {
+		rows = append(rows, []any{k.kind, k.value, k.status, ds[k]})
+		switch k.kind {
+		case countSigner:
+			c := ofOne[k.value]
+			if c == nil {
+				c = &counts{}
+				ofOne[k.value] = c
+				signers = append(signers, k.value)
+			}
+			if k.status != overlayHeld && k.status != overlayStale {
+				c.images += ds[k]
+			}
+			if k.status == string(inventory.Unapproved) {
+				c.waiting += ds[k]
+			}
+		case countAll, countTeam:
+			if one := (dimension{k.kind, k.value}); !slices.Contains(daily, one) {
+				daily = append(daily, one)
+			}
+		}
+	}
+	for _, id := range signers {
+		if *ofOne[id] == (counts{}) {
+			continue
+		}
+		_, err := tx.ExecContext(ctx, `
+			update signers
+			set images = images + $1, waiting = waiting + $2
+			where id = $3`, ofOne[id].images, ofOne[id].waiting, id)
+		if err != nil {
+			return err
+		}
+	}
+	err := insert(ctx, tx, "insert into counters (kind, value, status, n)", rows,
+		"on conflict (kind, value, status) do update set n = counters.n + excluded.n")
+	if err != nil {
+		return err
+	}
+	return d.recordDay(ctx, tx, daily, now)
+}
+
+// counts reads one dimension's counts, without what time alone changes.
+func counts(ctx context.Context, q querier, kind, value string) (inventory.Counts, error) {
+	var rows []counted
+	err := each(ctx, q, `
+		select status, n
+		from counters
+		where kind = $1 and value = $2`,
+		scanInto(&rows, func(c *counted) []any { return []any{&c.status, &c.n} }), kind, value)
+	return countsOf(rows), err
+}
+
+type counted struct {
+	value, status string
+	n             int
+}
+
+func countsOf(rows []counted) inventory.Counts {
+	c := inventory.Counts{ByStatus: make(map[inventory.Status]int, len(inventory.Statuses))}
+	for _, r := range rows {
+		switch r.status {
+		case overlayHeld:
+			c.Quarantined = r.n
+		case overlayStale:
+			c.Stale = r.n
+		default:
+			c.ByStatus[inventory.Status(r.status)] = r.n
+			c.Images += r.n
+		}
+	}
+	return c
+}
+
+// Counts is the coverage of a team (or inventory.NoTeam), or of everything when
+// team is empty. The clock decides which quarantines still stand and what is
+// stale.
+func (d *DB) Counts(ctx context.Context, team string) (inventory.Counts, error) {
+	var c inventory.Counts
+	err := d.read(ctx, func(q querier) (err error) {
+		kind := countAll
+		if team != "" {
+			kind = countTeam
+		}
+		if c, err = counts(ctx, q, kind, team); err != nil {
+			return err
+		}
+		return adjust(ctx, q, team, &c, d.clock())
+	})
+	return c, err
+}
+
+// adjust takes the quarantines out that ran out a short while ago, and adds
+// what is stale because its repository wasn't read for too long.
+func adjust(ctx context.Context, q querier, team string, c *inventory.Counts, now time.Time) error {
+	ended, err := column[string](ctx, q, `
+		select id
+		from quarantines
+		where expires_at <= $1 and released_at is null and not lapsed`, ms(now))
+	if err != nil {
+		return err
+	}
+	for _, id := range ended {
+		n, err := value[int](ctx, q, `
+			select count(*)
+			from images i
+			where i.quarantine_id = $1 and i.listed
+			  and ($2 = '' or exists (select 1 from team_repositories t where t.repository_id = i.repository_id and t.team = $2))`, id, team)
+		if err != nil {
+			return err
+		}
+		c.Quarantined -= n
+	}
+	overdue, err := overdueImages(ctx, q, team, c.Images, now)
+	c.Stale = min(c.Stale+overdue, c.Images)
+	return err
+}
+
+// TeamCounts is the coverage of every configured team, and of NoTeam when any
+// image belongs to none.
+func (d *DB) TeamCounts(ctx context.Context) ([]inventory.TeamCounts, error) {
+	var list []inventory.TeamCounts
+	err := d.read(ctx, func(q querier) error {
+		teams, err := column[string](ctx, q, "select name from teams order by position")
+		if err != nil {
+			return err
+		}
+		var rows []counted
+		err = each(ctx, q, `
+			select value, status, n
+			from counters
+			where kind = $1`,
+			scanInto(&rows, func(c *counted) []any { return []any{&c.value, &c.status, &c.n} }), countTeam)
+		if err != nil {
+			return err
+		}
+		byTeam := map[string][]counted{}
+		for _, r := range rows {
+			byTeam[r.value] = append(byTeam[r.value], r)
+		}
+		for _, team := range append(teams, inventory.NoTeam) {
+			c := countsOf(byTeam[team])
+			if team == inventory.NoTeam && c.Images == 0 {
+				continue
+			}
+			if err := adjust(ctx, q, team, &c, d.clock()); err != nil {
+				return err
+			}
+			list = append(list, inventory.TeamCounts{Team: team, Counts: c})
+		}
+		return nil
+	})
+	return list, err
+}

@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"signboard/inventory"
+)
+
+const dayFormat = "2006-01-02"
+
+// recordDay carries the present counts of some dimensions into the row of the
+// day, and those of every team with the day's first write: a day on which
+// nothing changed has its row all the same.
+func (d *DB) recordDay(ctx context.Context, tx querier, changed []dimension, now time.Time) error {
+	day := now.UTC().Format(dayFormat)
+	d.dayMu.Lock()
+	first := day > d.day
+	d.dayMu.Unlock()
+	if first {
+		_, err := tx.ExecContext(ctx, `
+			insert into daily_counters (day, kind, value, status, n)
+			select $1, kind, value, status, n
+			from counters
+			where kind in ('all', 'team')
+			on conflict (kind, value, day, status) do update set n = excluded.n`, day)
+		if err != nil {
+			return err
+		}
+		// Should the transaction fail, the row is still complete: each change
+		// writes all statuses of what it touches, and a gap is read as "as before".
+		d.dayMu.Lock()
+		d.day = day
+		d.dayMu.Unlock()
+		return nil
+	}
+	for _, c := range changed {
+		_, err := tx.ExecContext(ctx, `
+			insert into daily_counters (day, kind, value, status, n)
+			select $1, kind, value, status, n
+			from counters
+			where kind = $2 and value = $3
+			on conflict (kind, value, day, status) do update set n = excluded.n`, day, c.kind, c.value)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Coverage is one Day for each of the last days UTC days, oldest first and
+// today last, of a team or of everything when team is empty. A day without a
+// write is as the day before; days before the first known one are left out.
+func (d *DB) Coverage(ctx context.Context, team string, days int, now time.Time) ([]inventory.Day, error) {
+	kind := countAll
+	if team != "" {
+		kind = countTeam
+	}
+	today := now.UTC().Format(dayFormat)
+	start := now.UTC().AddDate(0, 0, 1-max(days, 1)).Format(dayFormat)
+	var list []inventory.Day
+	err := d.read(ctx, func(q querier) error {
+		type row struct {
+			day string
+			counted
+		}
+		var rows []row
+		err := each(ctx, q, `
+			select day, status, n
+			from daily_counters
+			where kind = $1 and value = $2 and day <= $3
+			  and day >= coalesce((select max(day) from daily_counters where kind = $1 and value = $2 and day <= $4), '')
+			order by day`,
+			scanInto(&rows, func(r *row) []any { return []any{&r.day, &r.status, &r.n} }), kind, team, today, start)
+		if err != nil {
+			return err
+		}
+		byDay := map[string][]counted{}
+		var last inventory.Counts
+		known := false
+		for _, r := range rows {
+			byDay[r.day] = append(byDay[r.day], r.counted)
+			if r.day < start {
+				known = true
+			}
+		}
+		for day, of := range byDay {
+			if day < start { // the one before the first
+				last = countsOf(of)
+			}
+		}
+		for t := now.UTC().AddDate(0, 0, 1-max(days, 1)); ; t = t.AddDate(0, 0, 1) {
+			date := t.Format(dayFormat)
+			if date == today {
+				break
+			}
+			if of, ok := byDay[date]; ok {
+				last, known = countsOf(of), true
+			}
+			if known {
+				list = append(list, inventory.Day{Date: date, Counts: last})
+			}
+		}
+		if last, err = counts(ctx, q, kind, team); err != nil {
+			return err
+		}
+		if err := adjust(ctx, q, team, &last, now); err != nil {
+			return err
+		}
+		list = append(list, inventory.Day{Date: today, Counts: last})
+		return nil
+	})
+	return list, err
+}

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"signboard/inventory"
+)
+
+// replaceEvidence writes what complete looks found in place of what was there,
+// and gives the rows what they are counted by. judged is the revision of all
+// decisions that the verdicts rest on.
+func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*inventory.ImageFinding) error {
+	var (
+		known                              []int64
+		signatures, attestations, verified [][]any
+		signers                            = map[inventory.SignerID]*inventory.Signer{}
+	)
+	for _, id := range c.order {
+		f := found[id]
+		if f == nil {
+			continue
+		}
+		if _, ok := c.before[id]; ok {
+			known = append(known, id)
+		}
+		r := c.rows[id]
+		r.signers, r.formats = nil, nil
+		for i, s := range f.Evidence.Signatures {
+			signatures = append(signatures, []any{id, i, s.Format, jsonOf(s)})
+			if !slices.Contains(r.formats, s.Format) {
+				r.formats = append(r.formats, s.Format)
+			}
+			if s.Outcome == inventory.OutcomeVerified && s.Signer != nil && !slices.Contains(r.signers, s.Signer.ID) {
+				r.signers = append(r.signers, s.Signer.ID)
+				verified = append(verified, []any{id, s.Signer.ID, f.JudgedAt})
+				signers[s.Signer.ID] = s.Signer
+			}
+		}
+		slices.Sort(r.signers)
+		for i, a := range f.Evidence.Attestations {
+			attestations = append(attestations, []any{id, i, jsonOf(a)})
+			if a.Outcome == inventory.OutcomeVerified && a.Signer != nil && signers[a.Signer.ID] == nil {
+				signers[a.Signer.ID] = a.Signer
+			}
+		}
+	}
+	for _, table := range []string{"signatures", "attestations", "image_signers"} {
+		if err := execIn(ctx, c.tx, "delete from "+table+" where image_id in %s", known); err != nil {
+			return err
+		}
+	}
+	if err := insert(ctx, c.tx, "insert into signatures (image_id, position, format, body)", signatures, ""); err != nil {
+		return err
+	}
+	if err := insert(ctx, c.tx, "insert into attestations (image_id, position, body)", attestations, ""); err != nil {
+		return err
+	}
+	if err := seeSigners(ctx, c.tx, signers, c.now); err != nil {
+		return err
+	}
+	return insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged)", verified, "")
+}
+
+// Evidence is the stored evidence of images, for judging them again. Ids that
+// aren't there are left out.
+func (d *DB) Evidence(ctx context.Context, imageIDs []int64) ([]inventory.StoredEvidence, error) {
+	var list []inventory.StoredEvidence
+	err := d.read(ctx, func(q querier) error {
+		byID := map[int64]*inventory.StoredEvidence{}
+		var ids []int64 // whose signatures count
+		err := eachIn(ctx, q, `
+			select i.id, r.full_name, i.checked_at, i.failure_reason, i.failure_message, i.failure_whole
+			from images i
+			join repositories r on r.id = i.repository_id
+			where i.id in %s`, imageIDs, func(rows *sql.Rows) error {
+			var (
+				e       inventory.StoredEvidence
+				checked sql.NullInt64
+				failure inventory.LookError
+				whole   bool
+			)
+			if err := rows.Scan(&e.ImageID, &e.Repository, &checked, &failure.Reason, &failure.Message, &whole); err != nil {
+				return err
+			}
+			e.Checked = checked.Valid
+			switch {
+			case failure.Reason == "":
+				ids = append(ids, e.ImageID)
+			case whole:
+				e.Failure = &failure
+			default:
+				e.Incomplete = &failure
+				ids = append(ids, e.ImageID)
+			}
+			byID[e.ImageID] = &e
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		err = eachSignature(ctx, q, ids, func(id int64, s inventory.Signature) {
+			byID[id].Signatures = append(byID[id].Signatures, s)
+		})
+		for _, id := range imageIDs {
+			if e := byID[id]; e != nil {
+				list = append(list, *e)
+			}
+		}
+		return err
+	})
+	return list, err
+}
+
+func eachSignature(ctx context.Context, q querier, ids []int64, f func(id int64, s inventory.Signature)) error {
+	return eachBody(ctx, q, "select image_id, body from signatures where image_id in %s order by image_id, position", ids, f)
+}
+
+func eachAttestation(ctx context.Context, q querier, ids []int64, f func(id int64, a inventory.Attestation)) error {
+	return eachBody(ctx, q, "select image_id, body from attestations where image_id in %s order by image_id, position", ids, f)
+}
+
+func eachBody[T any](ctx context.Context, q querier, query string, ids []int64, f func(id int64, v T)) error {
+	return eachIn(ctx, q, query, ids, func(rows *sql.Rows) error {
+		var (
+			id   int64
+			body string
+			v    T
+		)
+		if err := rows.Scan(&id, &body); err != nil {
+			return err
+		}
+		if err := fromJSON(body, &v); err != nil {
+			return err
+		}
+		f(id, v)
+		return nil
+	})
+}
+
+// seeSigners notes that signatures of some signers were seen. A registered
+// signer keeps the name it was registered under.
+func seeSigners(ctx context.Context, tx querier, signers map[inventory.SignerID]*inventory.Signer, now time.Time) error {
+	ids := make([]inventory.SignerID, 0, len(signers))
+	for id := range signers {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	rows := make([][]any, 0, len(ids))
+	for _, id := range ids {
+		s := signers[id]
+		name := s.Name
+		if name == "" {
+			name = string(id)
+		}
+		rows = append(rows, []any{id, id.Kind(), name, jsonOf(s.Facts), ms(now), ms(now), inventory.Pending})
+	}
+	return insert(ctx, tx, "insert into signers (id, kind, name, facts, first_seen, last_seen, standing)", rows, `
+		on conflict (id) do update set
+		  first_seen = coalesce(signers.first_seen, excluded.first_seen),
+		  last_seen = excluded.last_seen,
+		  name = case when signers.registered_at is null then excluded.name else signers.name end,
+		  facts = case when signers.registered_at is null then excluded.facts else signers.facts end`)
+}

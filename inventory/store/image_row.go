@@ -1,0 +1,268 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+	"time"
+
+	"signboard/inventory"
+)
+
+// imageRow is a row of images with what it is counted by.
+type imageRow struct {
+	ID           int64
+	RegistryID   int64
+	RepositoryID int64
+	Digest       inventory.Digest
+	Kind         inventory.ImageKind
+	MediaType    string
+	Size         int64
+	FirstSeen    int64
+	LastSeen     int64
+	Listed       bool
+
+	Status         inventory.Status
+	Reason         inventory.Reason
+	Message        string
+	CheckedAt      sql.NullInt64
+	ChangedAt      sql.NullInt64
+	ReviewAt       sql.NullInt64
+	Fingerprint    inventory.Digest
+	TrustRevision  int64
+	FailureReason  inventory.Reason
+	FailureMessage string
+	FailureWhole   bool
+	LastGoodStatus inventory.Status
+	LastGoodAt     sql.NullInt64
+	Quarantine     sql.NullString
+
+	teams   []string
+	signers []inventory.SignerID // verified
+	formats []inventory.Format
+}
+
+const imageColumns = `id, registry_id, repository_id, digest, kind, media_type, size, first_seen, last_seen, listed,
+	status, reason, message, checked_at, changed_at, review_at, fingerprint, trust_revision,
+	failure_reason, failure_message, failure_whole, last_good_status, last_good_at, quarantine_id`
+
+func (r *imageRow) targets() []any {
+	return []any{&r.ID, &r.RegistryID, &r.RepositoryID, &r.Digest, &r.Kind, &r.MediaType, &r.Size, &r.FirstSeen, &r.LastSeen, &r.Listed,
+		&r.Status, &r.Reason, &r.Message, &r.CheckedAt, &r.ChangedAt, &r.ReviewAt, &r.Fingerprint, &r.TrustRevision,
+		&r.FailureReason, &r.FailureMessage, &r.FailureWhole, &r.LastGoodStatus, &r.LastGoodAt, &r.Quarantine}
+}
+
+func (r *imageRow) values() []any {
+	return []any{r.ID, r.RegistryID, r.RepositoryID, r.Digest, r.Kind, r.MediaType, r.Size, r.FirstSeen, r.LastSeen, r.Listed,
+		r.Status, r.Reason, r.Message, r.CheckedAt, r.ChangedAt, r.ReviewAt, r.Fingerprint, r.TrustRevision,
+		r.FailureReason, r.FailureMessage, r.FailureWhole, r.LastGoodStatus, r.LastGoodAt, r.Quarantine}
+}
+
+// imageUpdate overwrites what a change can change.
+var imageUpdate = func() string {
+	var sets []string
+	for c := range strings.SplitSeq(imageColumns, ",") {
+		switch c = strings.TrimSpace(c); c {
+		case "id", "registry_id", "repository_id", "digest", "first_seen":
+		default:
+			sets = append(sets, c+" = excluded."+c)
+		}
+	}
+	return "on conflict (id) do update set " + strings.Join(sets, ", ")
+}()
+
+// changeSet is the images that a transaction changes. Whatever changes an image
+// loads it here, changes the row, and saves: that is how counters, facets and
+// history can't be forgotten.
+type changeSet struct {
+	d       *DB
+	tx      querier
+	now     time.Time
+	rows    map[int64]*imageRow
+	before  map[int64]imageRow // as they are in the database; without the new ones
+	order   []int64            // of rows: newest last
+	history [][]any
+}
+
+func (d *DB) changes(tx querier, now time.Time) *changeSet {
+	return &changeSet{d: d, tx: tx, now: now, rows: map[int64]*imageRow{}, before: map[int64]imageRow{}}
+}
+
+// load adds the images that a condition selects, locked and in the order of
+// their ids: condition holds %s for the list of keys, which come after args.
+func load[K any](ctx context.Context, c *changeSet, condition string, keys []K, args ...any) error {
+	var fresh []int64
+	err := eachIn(ctx, c.tx, "select "+imageColumns+" from images where "+condition+" order by id"+c.d.dialect.forUpdate, keys,
+		func(rows *sql.Rows) error {
+			r := &imageRow{}
+			if err := rows.Scan(r.targets()...); err != nil {
+				return err
+			}
+			if c.rows[r.ID] == nil {
+				c.rows[r.ID] = r
+				c.order = append(c.order, r.ID)
+				fresh = append(fresh, r.ID)
+			}
+			return nil
+		}, args...)
+	if err != nil {
+		return err
+	}
+	if err := c.loadFacets(ctx, fresh); err != nil {
+		return err
+	}
+	for _, id := range fresh {
+		before := *c.rows[id]
+		before.signers, before.formats = slices.Clone(before.signers), slices.Clone(before.formats)
+		c.before[id] = before
+	}
+	return nil
+}
+
+func (c *changeSet) loadFacets(ctx context.Context, ids []int64) error {
+	err := eachIn(ctx, c.tx, "select image_id, signer_id from image_signers where image_id in %s order by image_id, signer_id", ids,
+		func(rows *sql.Rows) error {
+			var id int64
+			var signer inventory.SignerID
+			if err := rows.Scan(&id, &signer); err != nil {
+				return err
+			}
+			c.rows[id].signers = append(c.rows[id].signers, signer)
+			return nil
+		})
+	if err != nil {
+		return err
+	}
+	err = eachIn(ctx, c.tx, "select image_id, format from signatures where image_id in %s order by image_id, position", ids,
+		func(rows *sql.Rows) error {
+			var id int64
+			var format inventory.Format
+			if err := rows.Scan(&id, &format); err != nil {
+				return err
+			}
+			if r := c.rows[id]; !slices.Contains(r.formats, format) {
+				r.formats = append(r.formats, format)
+			}
+			return nil
+		})
+	if err != nil {
+		return err
+	}
+	repositories := map[int64][]string{}
+	for _, id := range ids {
+		repositories[c.rows[id].RepositoryID] = nil
+	}
+	for id := range repositories {
+		if repositories[id], err = column[string](ctx, c.tx, "select team from team_repositories where repository_id = $1 order by team", id); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		c.rows[id].teams = repositories[c.rows[id].RepositoryID]
+	}
+	return nil
+}
+
+// add makes a new image. What it is counted by is the caller's to fill in.
+func (c *changeSet) add(r *imageRow) {
+	r.ID = c.d.ids.next(c.now)
+	c.rows[r.ID] = r
+	c.order = append(c.order, r.ID)
+}
+
+// judge gives an image a verdict. When it becomes unknown, the verdict before
+// stays as its last good one, with the time of the look it rests on; so this
+// comes before that time is overwritten.
+func (c *changeSet) judge(r *imageRow, v inventory.Verdict) {
+	was := r.Status
+	if v.Status == "" {
+		v.Status = inventory.Unknown
+	}
+	if v.Status != inventory.Unknown {
+		r.LastGoodStatus, r.LastGoodAt = "", sql.NullInt64{}
+	} else if was != inventory.Unknown {
+		r.LastGoodStatus, r.LastGoodAt = was, r.CheckedAt
+	}
+	r.Status, r.Reason, r.Message, r.ReviewAt = v.Status, v.Reason, v.Message, msOrNull(v.ReviewAt)
+	if v.Status != was {
+		r.ChangedAt = sql.NullInt64{Int64: ms(c.now), Valid: true}
+		c.history = append(c.history, []any{c.d.ids.next(c.now), r.ID, ms(c.now), was, v.Status, v.Reason, v.Message})
+	}
+}
+
+// fail gives an image the verdict of a look that failed as a whole.
+func (c *changeSet) fail(r *imageRow, failure *inventory.LookError, v inventory.Verdict) {
+	c.judge(r, v)
+	r.FailureReason, r.FailureMessage, r.FailureWhole = failure.Reason, failure.Message, true
+	r.CheckedAt = sql.NullInt64{Int64: ms(c.now), Valid: true}
+}
+
+// save writes the rows that changed, their facets and history, and last the
+// counters.
+func (c *changeSet) save(ctx context.Context) error {
+	var (
+		changed  [][]any
+		ds       = deltas{}
+		refacet  []int64
+		facets   [][]any
+		restatus = map[inventory.Status][]int64{}
+	)
+	for _, id := range c.order {
+		r := c.rows[id]
+		before, known := c.before[id]
+		if known && before.same(r) {
+			continue
+		}
+		if !known || !slices.Equal(before.values(), r.values()) {
+			changed = append(changed, r.values())
+		}
+		if known {
+			ds.count(&before, -1)
+		}
+		ds.count(r, 1)
+		was, is := before.listedFacets(), r.listedFacets()
+		switch {
+		case !slices.Equal(was, is):
+			if len(was) > 0 {
+				refacet = append(refacet, id)
+			}
+			for _, f := range is {
+				facets = append(facets, []any{id, f.kind, f.value, r.Status})
+			}
+		case before.Status != r.Status && len(is) > 0:
+			restatus[r.Status] = append(restatus[r.Status], id)
+		}
+	}
+	if err := insert(ctx, c.tx, "insert into images ("+imageColumns+")", changed, imageUpdate); err != nil {
+		return err
+	}
+	if err := execIn(ctx, c.tx, "delete from image_facets where image_id in %s", refacet); err != nil {
+		return err
+	}
+	if err := insert(ctx, c.tx, "insert into image_facets (image_id, kind, value, status)", facets, ""); err != nil {
+		return err
+	}
+	for status, ids := range restatus {
+		if err := execIn(ctx, c.tx, "update image_facets set status = $1 where image_id in %s", ids, status); err != nil {
+			return err
+		}
+	}
+	err := insert(ctx, c.tx, "insert into verdict_history (id, image_id, at, from_status, to_status, reason, message)", c.history, "")
+	if err != nil {
+		return err
+	}
+	return ds.apply(ctx, c.d, c.tx, c.now)
+}
+
+func (r *imageRow) same(s *imageRow) bool {
+	return slices.Equal(r.values(), s.values()) && slices.Equal(r.facets(), s.facets())
+}
+
+// listedFacets are the rows of image_facets that the image should have.
+func (r *imageRow) listedFacets() []dimension {
+	if !r.Listed {
+		return nil
+	}
+	return r.facets()
+}

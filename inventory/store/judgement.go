@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"signboard/inventory"
+)
+
+// StaleVerdicts returns up to limit images whose verdict has to be judged
+// again: a decision about one of their signers was made, an approval they rest
+// on ran out, or an outage is over. It is also the moment at which what time
+// alone ends is tidied away.
+func (d *DB) StaleVerdicts(ctx context.Context, now time.Time, limit int) ([]int64, error) {
+	if err := d.lapse(ctx, now); err != nil {
+		return nil, fmt.Errorf("tidying quarantines away: %w", err)
+	}
+	if err := d.freshen(ctx, now); err != nil {
+		return nil, fmt.Errorf("tidying approvals away: %w", err)
+	}
+	var ids []int64
+	type decided struct {
+		id       inventory.SignerID
+		revision int64
+	}
+	var through []decided
+	err := d.read(ctx, func(q querier) (err error) {
+		ids, err = column[int64](ctx, q, `
+			select id
+			from images
+			where review_at <= $1
+			order by review_at, id
+			limit $2`, ms(now), limit)
+		if err != nil {
+			return err
+		}
+		var signers []decided
+		err = each(ctx, q, "select id, decided_revision from signers where rejudge order by id limit 100",
+			scanInto(&signers, func(s *decided) []any { return []any{&s.id, &s.revision} }))
+		if err != nil {
+			return err
+		}
+		for _, s := range signers {
+			if len(ids) >= limit {
+				break
+			}
+			more, err := column[int64](ctx, q, `
+				select image_id
+				from image_signers
+				where signer_id = $1 and judged < $2
+				order by judged, image_id
+				limit $3`, s.id, s.revision, limit-len(ids))
+			if err != nil {
+				return err
+			}
+			if len(more) == 0 {
+				through = append(through, s)
+			}
+			ids = append(ids, more...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(through) > 0 {
+		err = d.write(ctx, func(tx querier) error {
+			for _, s := range through {
+				_, err := tx.ExecContext(ctx, `
+					update signers
+					set rejudge = false
+					where id = $1 and decided_revision = $2
+					  and not exists (select 1 from image_signers where signer_id = $1 and judged < $2)`, s.id, s.revision)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), err
+}
+
+// RecordVerdicts stores verdicts that were judged again at a revision of the
+// decisions, or fails with ErrRejudge when that has moved on. An image that was
+// looked at meanwhile keeps the newer verdict: only what StaleVerdicts would
+// still return is changed.
+func (d *DB) RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Verdict, revision int64, now time.Time) error {
+	ids := make([]int64, 0, len(verdicts))
+	for id := range verdicts {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	err := d.write(ctx, func(tx querier) error {
+		if is, err := d.decisionsRevision(ctx, tx); err != nil {
+			return err
+		} else if is != revision {
+			return inventory.ErrRejudge
+		}
+		c := d.changes(tx, now)
+		if err := load(ctx, c, "id in %s", ids); err != nil {
+			return err
+		}
+		decided := map[int64]bool{}
+		err := eachIn(ctx, tx, `
+			select i.image_id
+			from image_signers i
+			join signers s on s.id = i.signer_id
+			where i.judged < s.decided_revision and i.image_id in %s`, ids, func(rows *sql.Rows) error {
+			var id int64
+			err := rows.Scan(&id)
+			decided[id] = true
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		var judged []int64
+		for _, id := range c.order {
+			r := c.rows[id]
+			if decided[id] || r.ReviewAt.Valid && r.ReviewAt.Int64 <= ms(now) {
+				c.judge(r, verdicts[id])
+				judged = append(judged, id)
+			}
+		}
+		if err := execIn(ctx, tx, "update image_signers set judged = $1 where image_id in %s", judged, revision); err != nil {
+			return err
+		}
+		return c.save(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("storing verdicts: %w", err)
+	}
+	return nil
+}

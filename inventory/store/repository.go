@@ -1,0 +1,319 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"signboard/inventory"
+)
+
+const repositoryColumns = `id, registry_id, name, full_name, first_seen, last_seen, next_due_at, synced_at,
+	failing_reason, failing_message, failing_since, failing_at, lease_token`
+
+func scanRepository(row interface{ Scan(...any) error }) (r inventory.Repository, token int64, err error) {
+	var (
+		full, message                  string
+		reason                         inventory.Reason
+		firstSeen, lastSeen, due       int64
+		synced, failingSince, failedAt sql.NullInt64
+	)
+	err = row.Scan(&r.ID, &r.RegistryID, &r.Name, &full, &firstSeen, &lastSeen, &due, &synced,
+		&reason, &message, &failingSince, &failedAt, &token)
+	r.Registry = strings.TrimSuffix(full, "/"+r.Name)
+	r.FirstSeen, r.LastSeen, r.NextDueAt, r.SyncedAt = timeOf(firstSeen), timeOf(lastSeen), timeOf(due), timeOrNil(synced)
+	r.Failing = failureOf(reason, message, failingSince, failedAt)
+	return r, token, err
+}
+
+// ClaimRepository leases the repository in the scope that has been due longest,
+// with what is known of it, nil when none is due.
+func (d *DB) ClaimRepository(ctx context.Context, owner string, scope inventory.SyncScope, now time.Time, lease time.Duration) (*inventory.RepositoryWork, error) {
+	var work *inventory.RepositoryWork
+	err := d.write(ctx, func(tx querier) error {
+		work = nil
+		id, err := d.due(ctx, tx, scope, now)
+		if err != nil || id == 0 {
+			return err
+		}
+		r, token, err := scanRepository(tx.QueryRowContext(ctx, `
+			update repositories
+			set lease_owner = $1, lease_token = lease_token + 1, lease_until = $2
+			where id = $3
+			returning `+repositoryColumns, owner, ms(now.Add(lease)), id))
+		if err == nil {
+			work = &inventory.RepositoryWork{Repository: r, Lease: inventory.Lease{Owner: owner, Token: token, Until: now.Add(lease)}}
+		}
+		return err
+	})
+	if err == nil && work != nil {
+		err = d.read(ctx, func(q querier) error { return known(ctx, q, work) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("claiming a repository: %w", err)
+	}
+	return work, nil
+}
+
+// due finds and locks a repository to claim, 0 when there is none.
+func (d *DB) due(ctx context.Context, tx querier, scope inventory.SyncScope, now time.Time) (int64, error) {
+	type candidate struct {
+		id, due  int64
+		registry string
+		name     string
+	}
+	registry := int64(0)
+	if scope.Registry != "" {
+		var err error
+		registry, err = value[int64](ctx, tx, "select id from registries where name = $1 and not removed", scope.Registry)
+		if errors.Is(err, sql.ErrNoRows) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	limit := 1
+	if scope.Repository != "" {
+		limit = 500 // a pattern is matched here, not in SQL
+	}
+	dueAt, id := int64(math.MinInt64), int64(0)
+	for {
+		var page []candidate
+		query, args := `
+			select id, next_due_at, full_name, name
+			from repositories
+			where not gone and next_due_at <= $1 and (next_due_at, id) > ($2, $3) and lease_until <= $1`,
+			[]any{ms(now), dueAt, id, limit}
+		if registry != 0 {
+			query, args = query+" and registry_id = $5", append(args, registry)
+		}
+		err := each(ctx, tx, query+`
+			order by next_due_at, id
+			limit $4`+d.dialect.forUpdateSkip, scanInto(&page, func(c *candidate) []any { return []any{&c.id, &c.due, &c.registry, &c.name} }), args...)
+		if err != nil || len(page) == 0 {
+			return 0, err
+		}
+		for _, c := range page {
+			if scope.Holds(strings.TrimSuffix(c.registry, "/"+c.name), c.name) {
+				return c.id, nil
+			}
+		}
+		dueAt, id = page[len(page)-1].due, page[len(page)-1].id
+	}
+}
+
+// known fills in what earlier looks at a repository left behind.
+func known(ctx context.Context, q querier, w *inventory.RepositoryWork) error {
+	w.Tags, w.Images = map[string]inventory.Digest{}, map[inventory.Digest]inventory.KnownImage{}
+	err := each(ctx, q, "select name, digest from tags where repository_id = $1", func(rows *sql.Rows) error {
+		var name string
+		var digest inventory.Digest
+		err := rows.Scan(&name, &digest)
+		w.Tags[name] = digest
+		return err
+	}, w.Repository.ID)
+	if err != nil {
+		return err
+	}
+	platforms := map[int64][]inventory.Platform{}
+	err = each(ctx, q, `
+		select image_id, platform, digest, media_type, size
+		from platforms
+		where repository_id = $1
+		order by image_id, position`, func(rows *sql.Rows) error {
+		var id int64
+		var p inventory.Platform
+		err := rows.Scan(&id, &p.Platform, &p.Digest, &p.MediaType, &p.Size)
+		platforms[id] = append(platforms[id], p)
+		return err
+	}, w.Repository.ID)
+	if err != nil {
+		return err
+	}
+	return each(ctx, q, `
+		select id, digest, kind, media_type, size, status, fingerprint, trust_revision
+		from images
+		where repository_id = $1`, func(rows *sql.Rows) error {
+		var digest inventory.Digest
+		var k inventory.KnownImage
+		err := rows.Scan(&k.ID, &digest, &k.Kind, &k.MediaType, &k.Size, &k.Status, &k.Fingerprint, &k.TrustRevision)
+		k.Platforms = platforms[k.ID]
+		w.Images[digest] = k
+		return err
+	}, w.Repository.ID)
+}
+
+// RenewRepository prolongs a lease, or fails with ErrLeaseLost.
+func (d *DB) RenewRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time, lease time.Duration) error {
+	err := d.write(ctx, func(tx querier) error {
+		done, err := tx.ExecContext(ctx, `
+			update repositories
+			set lease_until = $1
+			where id = $2 and lease_token = $3`, ms(now.Add(lease)), w.Repository.ID, w.Lease.Token)
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, inventory.ErrLeaseLost)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("renewing the lease of %s: %w", w.Repository.FullName(), err)
+	}
+	return nil
+}
+
+// MakeDue makes the registries and repositories in the scope due now. A scope
+// that names one known repository leaves its registry alone; a pattern, or a
+// name that isn't known, has the registry listed again.
+func (d *DB) MakeDue(ctx context.Context, scope inventory.SyncScope, now time.Time) error {
+	err := d.write(ctx, func(tx querier) error {
+		type repository struct {
+			id             int64
+			full, name     string
+			alone, matched bool
+		}
+		var all []repository
+		err := each(ctx, tx, `
+			select r.id, r.full_name, r.name
+			from repositories r
+			join registries g on g.id = r.registry_id
+			where not r.gone and ($1 = '' or g.name = $1)
+			order by r.id`, scanInto(&all, func(r *repository) []any { return []any{&r.id, &r.full, &r.name} }), scope.Registry)
+		if err != nil {
+			return err
+		}
+		var ids []int64
+		exact := false
+		for _, r := range all {
+			if scope.Holds(strings.TrimSuffix(r.full, "/"+r.name), r.name) {
+				ids = append(ids, r.id)
+				exact = exact || string(scope.Repository) == r.name || string(scope.Repository) == r.full
+			}
+		}
+		if err := execIn(ctx, tx, "update repositories set next_due_at = $1 where next_due_at > $1 and id in %s", ids, ms(now)); err != nil {
+			return err
+		}
+		if exact {
+			return nil
+		}
+		_, err = tx.ExecContext(ctx, `
+			update registries
+			set next_due_at = $1
+			where next_due_at > $1 and not removed and ($2 = '' or name = $2)`, ms(now), scope.Registry)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("making repositories due: %w", err)
+	}
+	return nil
+}
+
+// NextDue is when something will be due, the zero time when nothing ever is.
+// A time that has passed means now.
+func (d *DB) NextDue(ctx context.Context) (time.Time, error) {
+	earliest := int64(never)
+	err := d.read(ctx, func(q querier) error {
+		for _, query := range []string{
+			"select min(case when lease_until > next_due_at then lease_until else next_due_at end) from registries where not removed",
+			"select min(next_due_at) from (select next_due_at from repositories where not gone and lease_until = 0 order by next_due_at, id limit 1) as r",
+			"select min(lease_until) from repositories where lease_until > 0 and not gone",
+			"select min(review_at) from images where review_at is not null",
+			"select min(0) from (select id from signers where rejudge limit 1) as s",
+		} {
+			at, err := value[sql.NullInt64](ctx, q, query)
+			if err != nil {
+				return err
+			}
+			if at.Valid {
+				earliest = min(earliest, at.Int64)
+			}
+		}
+		return nil
+	})
+	if err != nil || earliest == never {
+		return time.Time{}, err
+	}
+	return timeOf(earliest), nil
+}
+
+// FailingRepositories are up to most repositories of each registry that can't
+// be read, by the registry's name.
+func (d *DB) FailingRepositories(ctx context.Context, most int) (map[string][]inventory.Repository, error) {
+	found := map[string][]inventory.Repository{}
+	err := d.read(ctx, func(q querier) error {
+		registries, err := column[int64](ctx, q, "select id from registries where not removed order by id")
+		if err != nil {
+			return err
+		}
+		for _, id := range registries {
+			err := each(ctx, q, `
+				select `+repositoryColumns+`
+				from repositories
+				where registry_id = $1 and failing_since is not null and not gone
+				order by id
+				limit $2`, func(rows *sql.Rows) error {
+				r, _, err := scanRepository(rows)
+				found[r.Registry] = append(found[r.Registry], r)
+				return err
+			}, id, most)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// overdue is how many intervals may pass without a complete look before what is
+// shown of a repository is stale.
+const overdue = 2
+
+// overdueImages counts the images of a team (of everything when it is empty) in
+// repositories that are overdue. images is how many it has at all.
+func overdueImages(ctx context.Context, q querier, team string, images int, now time.Time) (int, error) {
+	type registry struct{ id, interval int64 }
+	var registries []registry
+	err := each(ctx, q, "select id, interval_ms from registries where not removed",
+		scanInto(&registries, func(r *registry) []any { return []any{&r.id, &r.interval} }))
+	if err != nil {
+		return 0, err
+	}
+	total, all := 0, true
+	for _, r := range registries {
+		fresh, err := value[bool](ctx, q, `
+			select exists (select 1 from repositories where registry_id = $1 and not gone and read_at >= $2)`,
+			r.id, ms(now)-overdue*r.interval)
+		if err != nil {
+			return 0, err
+		}
+		all = all && !fresh
+	}
+	if all { // nothing was synced for long: there's no need to go through it
+		return images, nil
+	}
+	for _, r := range registries {
+		query, args := `
+			select coalesce(sum(c.n), 0)
+			from repositories r
+			join counters c on c.kind = 'repository' and c.value = cast(r.id as text) and c.status not in ('quarantined', 'stale')
+			where r.registry_id = $1 and not r.gone and r.read_at < $2`, []any{r.id, ms(now) - overdue*r.interval}
+		if team != "" {
+			query += " and exists (select 1 from team_repositories t where t.repository_id = r.id and t.team = $3)"
+			args = append(args, team)
+		}
+		n, err := value[int](ctx, q, query, args...)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+
+	"signboard/inventory"
+)
+
+// teamsOf are the names of the teams that own "registry/repository", NoTeam
+// when there are none.
+func teamsOf(teams []inventory.Team, fullName string) []string {
+	var names []string
+	for _, t := range teams {
+		if t.Owns(fullName) {
+			names = append(names, t.Name)
+		}
+	}
+	if names == nil {
+		return []string{inventory.NoTeam}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func storedTeams(ctx context.Context, q querier) ([]inventory.Team, error) {
+	var teams []inventory.Team
+	err := each(ctx, q, "select name, group_names, repositories from teams order by position", func(rows *sql.Rows) error {
+		var t inventory.Team
+		var groups, globs string
+		if err := rows.Scan(&t.Name, &groups, &globs); err != nil {
+			return err
+		}
+		if err := fromJSON(groups, &t.Groups); err != nil {
+			return err
+		}
+		err := fromJSON(globs, &t.Repositories)
+		teams = append(teams, t)
+		return err
+	})
+	return teams, err
+}
+
+// applyTeams stores the teams and gives each repository to those that own it.
+// What was applied to the end is noted, so that a start that was cut short is
+// made up for at the next, and one without a change costs nothing.
+func (d *DB) applyTeams(ctx context.Context, teams []inventory.Team, now time.Time) error {
+	mark := string(inventory.DigestOf([]byte(jsonOf(teams))))
+	applied, err := value[string](ctx, d.reader, "select value from settings where name = 'teams'")
+	if err != nil && !errors.Is(err, sql.ErrNoRows) || applied == mark {
+		return d.explain(err)
+	}
+	err = d.write(ctx, func(tx querier) error {
+		if _, err := tx.ExecContext(ctx, "delete from settings where name = 'teams'"); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "delete from teams"); err != nil {
+			return err
+		}
+		var rows [][]any
+		for i, t := range teams {
+			rows = append(rows, []any{t.Name, i, jsonOf(t.Groups), jsonOf(t.Repositories)})
+		}
+		return insert(ctx, tx, "insert into teams (name, position, group_names, repositories)", rows, "")
+	})
+	if err != nil {
+		return err
+	}
+	type repository struct {
+		id   int64
+		name string
+	}
+	for after := int64(0); ; {
+		var page []repository
+		err := each(ctx, d.reader, `
+			select id, full_name
+			from repositories
+			where id > $1
+			order by id
+			limit 500`, scanInto(&page, func(r *repository) []any { return []any{&r.id, &r.name} }), after)
+		if err != nil {
+			return d.explain(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, r := range page {
+			if err := d.giveTo(ctx, r.id, teamsOf(teams, r.name), now); err != nil {
+				return err
+			}
+		}
+		after = page[len(page)-1].id
+	}
+	return d.write(ctx, func(tx querier) error {
+		return insert(ctx, tx, "insert into settings (name, value)", [][]any{{"teams", mark}}, "on conflict (name) do update set value = excluded.value")
+	})
+}
+
+// giveTo gives a repository and its images to teams.
+func (d *DB) giveTo(ctx context.Context, repositoryID int64, teams []string, now time.Time) error {
+	const current = "select team from team_repositories where repository_id = $1 order by team"
+	was, err := column[string](ctx, d.reader, current, repositoryID)
+	if err != nil || slices.Equal(was, teams) {
+		return d.explain(err)
+	}
+	return d.write(ctx, func(tx querier) error {
+		// Nobody stores images of the repository meanwhile.
+		if _, err := value[int64](ctx, tx, "select id from repositories where id = $1"+d.dialect.forUpdate, repositoryID); err != nil {
+			return err
+		}
+		c := d.changes(tx, now)
+		if err := load(ctx, c, "listed and repository_id in %s", []int64{repositoryID}); err != nil {
+			return err
+		}
+		for _, r := range c.rows {
+			r.teams = teams
+		}
+		if _, err := tx.ExecContext(ctx, "delete from team_repositories where repository_id = $1", repositoryID); err != nil {
+			return err
+		}
+		var rows [][]any
+		for _, t := range teams {
+			rows = append(rows, []any{repositoryID, t})
+		}
+		if err := insert(ctx, tx, "insert into team_repositories (repository_id, team)", rows, ""); err != nil {
+			return err
+		}
+		return c.save(ctx)
+	})
+}
