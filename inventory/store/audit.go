@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+
+	"signboard/inventory"
+)
+
+// lockRevision reads one of the numbers that only grow, and keeps everybody
+// else from changing it until the transaction ends.
+func lockRevision(ctx context.Context, d *DB, tx querier, name string) (int64, error) {
+	return value[int64](ctx, tx, "select value from revisions where name = $1"+d.dialect.forUpdate, name)
+}
+
+// bump makes one of the numbers that only grow one larger and returns it.
+func bump(ctx context.Context, tx querier, name string) (int64, error) {
+	return value[int64](ctx, tx, "update revisions set value = value + 1 where name = $1 returning value", name)
+}
+
+// appendAudit adds an entry to the audit log under the next index. Writers take
+// turns on the row that holds it, so a transaction that fails leaves no gap.
+func (d *DB) appendAudit(ctx context.Context, tx querier, e inventory.AuditEntry) error {
+	next, err := bump(ctx, tx, "audit")
+	if err != nil {
+		return err
+	}
+	return insert(ctx, tx, "insert into audit_entries (idx, at, actor, action, object, reason, before, after, address)", [][]any{{
+		next - 1, ms(e.At), jsonOf(e.Actor), e.Action, e.Object, e.Reason, e.Before, e.After, e.Address}}, "")
+}
+
+// RecordRefusal writes down that somebody was refused.
+func (d *DB) RecordRefusal(ctx context.Context, entry inventory.AuditEntry) error {
+	err := d.writeDurably(ctx, func(tx querier) error { return d.appendAudit(ctx, tx, entry) })
+	if err != nil {
+		return fmt.Errorf("storing a refusal: %w", err)
+	}
+	return nil
+}
+
+// AuditEntries lists the audit log, newest first.
+func (d *DB) AuditEntries(ctx context.Context, p inventory.Page) ([]inventory.AuditEntry, string, error) {
+	before, err := parseCursor(p.Cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	var list []inventory.AuditEntry
+	err = d.read(ctx, func(q querier) error {
+		return each(ctx, q, `
+			select idx, at, actor, action, object, reason, before, after, address
+			from audit_entries
+			where idx < $1
+			order by idx desc
+			limit $2`, func(rows *sql.Rows) error {
+			var (
+				e     inventory.AuditEntry
+				at    int64
+				actor string
+			)
+			err := rows.Scan(&e.Index, &at, &actor, &e.Action, &e.Object, &e.Reason, &e.Before, &e.After, &e.Address)
+			if err != nil {
+				return err
+			}
+			e.At = timeOf(at)
+			list = append(list, e)
+			return fromJSON(actor, &list[len(list)-1].Actor)
+		}, before, p.Size()+1)
+	})
+	if err != nil || len(list) <= p.Size() {
+		return list, "", err
+	}
+	list = list[:p.Size()]
+	return list, strconv.FormatInt(list[len(list)-1].Index, 10), nil
+}
+
+var errCursor = inventory.Errorf(inventory.Invalid, "The cursor isn't one that this list answered. Start again at the first page.")
+
+// parseCursor reads the number that a list went down to; there is none above
+// that of the first page.
+func parseCursor(cursor string) (int64, error) {
+	if cursor == "" {
+		return 1<<63 - 1, nil
+	}
+	n, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil || n < 0 {
+		return 0, errCursor
+	}
+	return n, nil
+}

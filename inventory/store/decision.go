@@ -1,0 +1,173 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"signboard/inventory"
+)
+
+// decider is an inventory.Decider as it is stored: with the subject.
+type decider struct {
+	Name    string `json:"name"`
+	Subject string `json:"subject"`
+	At      int64  `json:"at"`
+}
+
+const decisionColumns = "id, signer_id, verb, repositories, reason, expires_at, state, decided_by, revision"
+
+// decisions reads all decisions about some signers, newest first each.
+func decisions(ctx context.Context, q querier, signers []inventory.SignerID) (map[inventory.SignerID][]inventory.Decision, error) {
+	signers = slices.Clone(signers)
+	slices.Sort(signers)
+	all := map[inventory.SignerID][]inventory.Decision{}
+	err := eachIn(ctx, q, "select "+decisionColumns+" from decisions where signer_id in %s order by signer_id, revision desc", slices.Compact(signers),
+		func(rows *sql.Rows) error {
+			var (
+				d           inventory.Decision
+				expires     sql.NullInt64
+				globs, text string
+				by          []decider
+			)
+			if err := rows.Scan(&d.ID, &d.Signer, &d.Verb, &globs, &d.Reason, &expires, &d.State, &text, &d.Revision); err != nil {
+				return err
+			}
+			d.ExpiresAt = timeOrNil(expires)
+			if err := fromJSON(globs, &d.Repositories); err != nil {
+				return err
+			}
+			if err := fromJSON(text, &by); err != nil {
+				return err
+			}
+			for _, b := range by {
+				d.DecidedBy = append(d.DecidedBy, inventory.Decider{Name: b.Name, Subject: b.Subject, At: timeOf(b.At)})
+			}
+			all[d.Signer] = append(all[d.Signer], d)
+			return nil
+		})
+	return all, err
+}
+
+// Decisions returns all decisions about some signers, newest first each, and
+// the revision of the decisions about everybody.
+func (d *DB) Decisions(ctx context.Context, signers []inventory.SignerID) (inventory.Decisions, error) {
+	var answer inventory.Decisions
+	err := d.read(ctx, func(q querier) (err error) {
+		if answer.Revision, err = value[int64](ctx, q, "select value from revisions where name = 'decisions'"); err != nil {
+			return err
+		}
+		answer.BySigner, err = decisions(ctx, q, signers)
+		return err
+	})
+	return answer, err
+}
+
+// RecordDecision stores a decision about a signer with its audit entry, ends
+// the decisions listed, and has every image that the signer signed judged
+// again, in one transaction of bounded length. It fails with Conflict when the
+// signer's revision is no longer the one that was seen, and with NotFound when
+// nobody has seen or registered the signer.
+func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen int64, ended []string, entry inventory.AuditEntry) error {
+	err := d.writeDurably(ctx, func(tx querier) error {
+		revision, err := bump(ctx, tx, "decisions")
+		if err != nil {
+			return err
+		}
+		done, err := tx.ExecContext(ctx, `
+			update signers
+			set revision = revision + 1, decided_revision = $1, rejudge = true
+			where id = $2 and revision = $3`, revision, dec.Signer, seen)
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
+			return refuseDecision(ctx, tx, dec.Signer)
+		}
+		err = execIn(ctx, tx, "update decisions set state = $1 where signer_id = $2 and id in %s", ended, inventory.StateRevoked, dec.Signer)
+		if err != nil {
+			return err
+		}
+		by := make([]decider, 0, len(dec.DecidedBy))
+		for _, b := range dec.DecidedBy {
+			by = append(by, decider{b.Name, b.Subject, ms(b.At)})
+		}
+		err = insert(ctx, tx, "insert into decisions ("+decisionColumns+")", [][]any{{
+			dec.ID, dec.Signer, dec.Verb, jsonOf(dec.Repositories), dec.Reason, msOrNull(dec.ExpiresAt), dec.State, jsonOf(by), seen + 1}},
+			"on conflict (id) do update set state = excluded.state, decided_by = excluded.decided_by, revision = excluded.revision")
+		if err != nil {
+			return err
+		}
+		if err := restand(ctx, tx, dec.Signer, entry.At); err != nil {
+			return err
+		}
+		return d.appendAudit(ctx, tx, entry)
+	})
+	if err != nil {
+		return fmt.Errorf("storing a decision about %s: %w", dec.Signer, err)
+	}
+	return nil
+}
+
+func refuseDecision(ctx context.Context, tx querier, id inventory.SignerID) error {
+	n, err := value[int](ctx, tx, "select count(*) from signers where id = $1", id)
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return inventory.Errorf(inventory.NotFound, "This signer isn't known here.")
+	}
+	return inventory.Errorf(inventory.Conflict, "This signer changed while you were reading. Look again, then decide.")
+}
+
+// restand derives the standing that lists of signers go by, and the time it
+// holds: an approval's end on either side changes it.
+func restand(ctx context.Context, tx querier, id inventory.SignerID, now time.Time) error {
+	of, err := decisions(ctx, tx, []inventory.SignerID{id})
+	if err != nil {
+		return err
+	}
+	from, until := int64(0), int64(math.MaxInt64)
+	for _, d := range of[id] {
+		if d.ExpiresAt == nil {
+			continue
+		}
+		if end := ms(*d.ExpiresAt); end <= ms(now) {
+			from = max(from, end)
+		} else {
+			until = min(until, end)
+		}
+	}
+	_, err = tx.ExecContext(ctx, `
+		update signers
+		set standing = $1, standing_from = $2, standing_until = $3
+		where id = $4`, inventory.StandingAt(of[id], now), from, until, id)
+	return err
+}
+
+// freshen derives standings again that time has overtaken, whichever way the
+// clock was moved.
+func (d *DB) freshen(ctx context.Context, now time.Time) error {
+	ids, err := column[inventory.SignerID](ctx, d.reader, `
+		select id from signers where standing_until <= $1
+		union
+		select id from signers where standing_from > $1
+		limit 1000`, ms(now))
+	if err != nil || len(ids) == 0 {
+		return d.explain(err)
+	}
+	slices.Sort(ids)
+	return d.write(ctx, func(tx querier) error {
+		for _, id := range ids {
+			if err := restand(ctx, tx, id, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

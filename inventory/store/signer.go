@@ -1,0 +1,276 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"signboard/inventory"
+)
+
+const signerColumns = `id, kind, name, facts, public_key, registered_at, registered_by,
+	first_seen, last_seen, images, waiting, revision`
+
+func scanSigner(row interface{ Scan(...any) error }) (s inventory.Signer, err error) {
+	var facts string
+	var registered, firstSeen, lastSeen sql.NullInt64
+	err = row.Scan(&s.ID, &s.Kind, &s.Name, &facts, &s.PublicKey, &registered, &s.RegisteredBy,
+		&firstSeen, &lastSeen, &s.Images, &s.Waiting, &s.Revision)
+	if err != nil {
+		return s, err
+	}
+	s.Standing = inventory.Pending
+	s.RegisteredAt, s.FirstSeen, s.LastSeen = timeOrNil(registered), timeOrNil(firstSeen), timeOrNil(lastSeen)
+	return s, fromJSON(facts, &s.Facts)
+}
+
+// Signer returns a signer with its decisions, newest first, and its standing at
+// now, or NotFound.
+func (d *DB) Signer(ctx context.Context, id inventory.SignerID, now time.Time) (inventory.Signer, error) {
+	var s inventory.Signer
+	err := d.read(ctx, func(q querier) (err error) {
+		s, err = scanSigner(q.QueryRowContext(ctx, "select "+signerColumns+" from signers where id = $1", clean(id)))
+		if errors.Is(err, sql.ErrNoRows) {
+			return inventory.Errorf(inventory.NotFound, "This signer isn't known here.")
+		}
+		if err != nil {
+			return err
+		}
+		of, err := decisions(ctx, q, []inventory.SignerID{id})
+		s.Decisions = of[id]
+		s.Standing = inventory.StandingAt(s.Decisions, now)
+		return err
+	})
+	return s, err
+}
+
+// standings derives the standing of some signers, and finds the names they are
+// known by.
+func standings(ctx context.Context, q querier, ids []inventory.SignerID, now time.Time) (map[inventory.SignerID]inventory.Signer, error) {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	of, err := decisions(ctx, q, ids)
+	if err != nil {
+		return nil, err
+	}
+	known := map[inventory.SignerID]inventory.Signer{}
+	err = eachIn(ctx, q, "select id, kind, name from signers where id in %s", ids, func(rows *sql.Rows) error {
+		var s inventory.Signer
+		err := rows.Scan(&s.ID, &s.Kind, &s.Name)
+		s.Standing = inventory.StandingAt(of[s.ID], now)
+		known[s.ID] = s
+		return err
+	})
+	return known, err
+}
+
+// Standings says how many signers have each standing at now.
+func (d *DB) Standings(ctx context.Context, now time.Time) (map[inventory.Standing]int, error) {
+	d.refresh(ctx, now)
+	found := make(map[inventory.Standing]int, len(inventory.Standings))
+	err := each(ctx, d.reader, "select standing, count(*) from signers group by standing", func(rows *sql.Rows) error {
+		var s inventory.Standing
+		var n int
+		err := rows.Scan(&s, &n)
+		found[s] = n
+		return err
+	})
+	return found, d.explain(err)
+}
+
+// refresh is freshen for readers: what it writes is only derived, and a
+// database that can't be written to must still be readable.
+func (d *DB) refresh(ctx context.Context, now time.Time) { _ = d.freshen(ctx, now) }
+
+// Signers lists the signers with a standing at now (any when it is empty) and
+// of a kind (any when it is empty): those with the most images waiting first,
+// then by id. Decisions are left out.
+func (d *DB) Signers(ctx context.Context, standing inventory.Standing, kind inventory.SignerKind, p inventory.Page, now time.Time) ([]inventory.Signer, string, error) {
+	waiting, id, err := cursorPair(p.Cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	d.refresh(ctx, now)
+	condition, args := "", []any{}
+	if standing != "" {
+		args = append(args, standing)
+		condition += fmt.Sprintf("standing = $%d and ", len(args))
+	}
+	if kind != "" {
+		args = append(args, kind)
+		condition += fmt.Sprintf("kind = $%d and ", len(args))
+	}
+	var list []inventory.Signer
+	next := ""
+	err = d.read(ctx, func(q querier) error {
+		scan := func(rows *sql.Rows) error {
+			s, err := scanSigner(rows)
+			list = append(list, s)
+			return err
+		}
+		limit := p.Size() + 1
+		// One index is read in two steps: on from the cursor among those with as
+		// many waiting, and then those with fewer.
+		n := len(args)
+		if p.Cursor != "" {
+			err := each(ctx, q, fmt.Sprintf(`
+				select %s
+				from signers
+				where %s waiting = $%d and id > $%d
+				order by id
+				limit $%d`, signerColumns, condition, n+1, n+2, n+3), scan, append(slices.Clone(args), waiting, id, limit)...)
+			if err != nil {
+				return err
+			}
+		}
+		if len(list) < limit {
+			err := each(ctx, q, fmt.Sprintf(`
+				select %s
+				from signers
+				where %s waiting < $%d
+				order by waiting desc, id
+				limit $%d`, signerColumns, condition, n+1, n+2), scan, append(slices.Clone(args), waiting, limit-len(list))...)
+			if err != nil {
+				return err
+			}
+		}
+		if len(list) > p.Size() {
+			list = list[:p.Size()]
+			last := list[len(list)-1]
+			next = pairCursor(int64(last.Waiting), string(last.ID))
+		}
+		return standIn(ctx, q, list, now)
+	})
+	return list, next, err
+}
+
+// standIn fills in the standing of listed signers.
+func standIn(ctx context.Context, q querier, list []inventory.Signer, now time.Time) error {
+	ids := make([]inventory.SignerID, 0, len(list))
+	for _, s := range list {
+		ids = append(ids, s.ID)
+	}
+	of, err := decisions(ctx, q, ids)
+	for i := range list {
+		list[i].Standing = inventory.StandingAt(of[list[i].ID], now)
+	}
+	return err
+}
+
+// SignerTeams are the teams that have images in use with a verified signature
+// of the signer, sorted; at most 100. It looks at no more than the signer's
+// newest images.
+func (d *DB) SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, error) {
+	const newest = 2000
+	var teams []string
+	err := d.read(ctx, func(q querier) (err error) {
+		teams, err = column[string](ctx, q, `
+			select distinct t.team
+			from (select image_id
+			      from image_facets
+			      where kind = 'signer' and value = $1
+			      order by image_id desc
+			      limit $2) as f
+			join images i on i.id = f.image_id
+			join team_repositories t on t.repository_id = i.repository_id
+			where t.team <> $3`, clean(id), newest, inventory.NoTeam)
+		return err
+	})
+	slices.Sort(teams)
+	return teams[:min(len(teams), 100)], err
+}
+
+// RecordKey registers a public key as a signer, with its audit entry, in one
+// transaction, and moves the trust revision on, so that what couldn't be
+// verified is verified at the next look. The same key twice is a Conflict.
+func (d *DB) RecordKey(ctx context.Context, s inventory.Signer, entry inventory.AuditEntry) error {
+	err := d.writeDurably(ctx, func(tx querier) error {
+		if _, err := bump(ctx, tx, "trust"); err != nil {
+			return err
+		}
+		registered := entry.At
+		if s.RegisteredAt != nil {
+			registered = *s.RegisteredAt
+		}
+		done, err := tx.ExecContext(ctx, `
+			insert into signers (id, kind, name, facts, public_key, registered_at, registered_by, standing)
+			values ($1, $2, $3, $4, $5, $6, $7, $8)
+			on conflict (id) do update set
+			  name = excluded.name, facts = excluded.facts, public_key = excluded.public_key,
+			  registered_at = excluded.registered_at, registered_by = excluded.registered_by
+			where signers.registered_at is null`,
+			s.ID, s.ID.Kind(), s.Name, jsonOf(s.Facts), s.PublicKey, ms(registered), s.RegisteredBy, inventory.Pending)
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			if err == nil {
+				err = inventory.Errorf(inventory.Conflict, "This key is registered already.")
+			}
+			return err
+		}
+		return d.appendAudit(ctx, tx, entry)
+	})
+	if err != nil {
+		return fmt.Errorf("registering a key: %w", err)
+	}
+	return nil
+}
+
+// Keys lists the registered public keys by id, and the revision of the trust
+// material, which each registration moves on.
+func (d *DB) Keys(ctx context.Context) ([]inventory.Signer, int64, error) {
+	var list []inventory.Signer
+	var revision int64
+	err := d.read(ctx, func(q querier) (err error) {
+		if revision, err = value[int64](ctx, q, "select value from revisions where name = 'trust'"); err != nil {
+			return err
+		}
+		err = each(ctx, q, "select "+signerColumns+" from signers where registered_at is not null order by id", func(rows *sql.Rows) error {
+			s, err := scanSigner(rows)
+			list = append(list, s)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return standIn(ctx, q, list, d.clock())
+	})
+	return list, revision, err
+}
+
+// SearchSigners finds up to most signers whose name or id contains q, whatever
+// its case: those with the most images first.
+func (d *DB) SearchSigners(ctx context.Context, q string, most int) ([]inventory.Signer, error) {
+	q = strings.ToLower(strings.TrimSpace(q))
+	if q == "" {
+		return nil, nil
+	}
+	var list []inventory.Signer
+	err := d.read(ctx, func(tx querier) error {
+		// Signers are thousands, not millions; the walk ends with the first
+		// matches, and where there are none at a bound.
+		err := each(ctx, tx, "select "+signerColumns+" from signers order by images desc, id limit 20000", func(rows *sql.Rows) error {
+			if len(list) >= most {
+				return errEnough
+			}
+			s, err := scanSigner(rows)
+			if err == nil && (strings.Contains(strings.ToLower(s.Name), q) || strings.Contains(strings.ToLower(string(s.ID)), q)) {
+				list = append(list, s)
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return err
+		}
+		return standIn(ctx, tx, list, d.clock())
+	})
+	return list, err
+}
+
+// errEnough ends a walk early.
+var errEnough = errors.New("enough")
