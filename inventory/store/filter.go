@@ -1,0 +1,317 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"signboard/inventory"
+)
+
+// selection is an ImageFilter with its names looked up.
+type selection struct {
+	nothing      bool // it can't select anything
+	status       inventory.Status
+	held         bool
+	now          time.Time
+	registry     int64
+	reason       inventory.Reason
+	facets       []dimension
+	tag          string
+	repositories map[int64]bool // nil: any
+	digest       string         // the beginning of one
+}
+
+func selectImages(ctx context.Context, q querier, f inventory.ImageFilter, now time.Time) (*selection, error) {
+	s := &selection{now: now, status: f.Status, reason: f.Reason, tag: f.Tag}
+	if f.Status == inventory.Quarantined {
+		s.status, s.held = "", true
+	}
+	for _, facet := range []dimension{{countTeam, f.Team}, {countSigner, string(f.Signer)}, {countFormat, string(f.Format)}} {
+		if facet.value != "" {
+			s.facets = append(s.facets, facet)
+		}
+	}
+	if f.Registry != "" {
+		id, err := value[int64](ctx, q, "select id from registries where name = $1 and not removed", clean(f.Registry))
+		if errors.Is(err, sql.ErrNoRows) {
+			s.nothing = true
+			return s, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.registry = id
+	}
+	words := strings.Fields(strings.ToLower(f.Q))
+	if len(words) == 1 {
+		if s.digest = digestPrefix(words[0]); s.digest != "" {
+			words = nil
+		}
+	}
+	if f.Repository == "" && len(words) == 0 {
+		return s, nil
+	}
+	ids, err := matchRepositories(ctx, q, f.Repository, words)
+	s.repositories, s.nothing = ids, len(ids) == 0
+	return s, err
+}
+
+// digestPrefix is the beginning of a digest that a word looks like, or empty: a
+// name of an algorithm and at least four digits, or at least twelve digits.
+func digestPrefix(word string) string {
+	algorithm, hexed, ok := strings.Cut(word, ":")
+	switch {
+	case ok && (algorithm == "sha256" || algorithm == "sha512") && len(hexed) >= 4:
+	case !ok && len(word) >= 12:
+		algorithm, hexed = "sha256", word
+	default:
+		return ""
+	}
+	if strings.Trim(hexed, "0123456789abcdef") != "" {
+		return ""
+	}
+	return algorithm + ":" + hexed
+}
+
+// matchRepositories finds the repositories that a pattern and all of the words
+// (in lower case) match.
+func matchRepositories(ctx context.Context, q querier, pattern inventory.Glob, words []string) (map[int64]bool, error) {
+	found := map[int64]bool{}
+	query, args := "select id, full_name, name from repositories where not gone", []any{}
+	if pattern != "" && !strings.ContainsAny(string(pattern), `*?[\`) { // names one
+		query += ` and id in (
+			select id from repositories where full_name = $1
+			union all
+			select r.id from registries g join repositories r on r.registry_id = g.id and r.name = $1)`
+		args = append(args, clean(pattern))
+	}
+	err := each(ctx, q, query, func(rows *sql.Rows) error {
+		var id int64
+		var full, name string
+		if err := rows.Scan(&id, &full, &name); err != nil {
+			return err
+		}
+		if pattern != "" && !pattern.Match(full) && !pattern.Match(name) || !hasWords(full, words) {
+			return nil
+		}
+		found[id] = true
+		return nil
+	}, args...)
+	return found, err
+}
+
+func hasWords(name string, words []string) bool {
+	name = strings.ToLower(name)
+	for _, w := range words {
+		if !strings.Contains(name, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// fewRepositories is up to how many repositories are read side by side, each
+// from its own place in the index; more are a filter on another walk.
+const fewRepositories = 400
+
+// source is an index that ends in the id: it answers candidates, newest first.
+type source struct {
+	kind         string // the filter that it takes care of, with the status
+	facet        dimension
+	uncounted    bool // no counter says how many there are
+	query        string
+	args         []any
+	repositories []int64
+	status       inventory.Status
+}
+
+const (
+	sourceAll        = "all"
+	sourceHeld       = "held"
+	sourceTag        = "tag"
+	sourceRepository = "repository"
+	sourceRegistry   = "registry"
+	sourceReason     = "reason"
+	sourceFacet      = "facet"
+)
+
+// source chooses the index with the fewest candidates, and says how many.
+func (s *selection) source(ctx context.Context, q querier) (source, int, error) {
+	var (
+		best source
+		size = -1
+	)
+	offer := func(c source, kind string, values ...string) error {
+		n := 0
+		status := s.status
+		if c.kind == sourceHeld {
+			status = inventory.Quarantined
+		}
+		for _, v := range values {
+			is, err := counts(ctx, q, kind, v)
+			if err != nil {
+				return err
+			}
+			if c.kind == sourceHeld {
+				if err := adjust(ctx, q, "", &is, s.now); err != nil {
+					return err
+				}
+			}
+			if status == "" {
+				n += is.Images
+			} else {
+				n += is.Of(status)
+			}
+		}
+		if size < 0 || n < size {
+			best, size = c, n
+		}
+		return nil
+	}
+	var errs []error
+	if few := len(s.repositories); s.repositories != nil && few <= fewRepositories {
+		c := source{kind: sourceRepository, status: s.status}
+		var values []string
+		for id := range s.repositories {
+			c.repositories = append(c.repositories, id)
+			values = append(values, strconv.FormatInt(id, 10))
+		}
+		slices.Sort(c.repositories)
+		errs = append(errs, offer(c, countRepository, values...))
+	}
+	for _, f := range s.facets {
+		errs = append(errs, offer(s.index(sourceFacet, f, "image_facets", "image_id", "kind = $3 and value = $4", f.kind, f.value), f.kind, f.value))
+	}
+	if s.registry != 0 {
+		errs = append(errs, offer(s.index(sourceRegistry, dimension{}, "images", "id", "listed and registry_id = $3", s.registry), countRegistry, strconv.FormatInt(s.registry, 10)))
+	}
+	if s.reason != "" {
+		errs = append(errs, offer(s.index(sourceReason, dimension{}, "images", "id", "listed and reason = $3", s.reason), countReason, string(s.reason)))
+	}
+	if s.held {
+		held := *s
+		held.status = ""
+		errs = append(errs, offer(held.index(sourceHeld, dimension{}, "images", "id", "listed and quarantine_id is not null"), countAll, ""))
+	}
+	if s.tag != "" {
+		untagged := *s
+		untagged.status = ""
+		c := untagged.index(sourceTag, dimension{}, "tags", "image_id", "name = $3", clean(s.tag))
+		c.uncounted = true
+		n, err := value[int](ctx, q, "select count(*) from (select 1 from tags where name = $1 limit 1000) as t", clean(s.tag))
+		errs = append(errs, err)
+		if size < 0 || n < size || n < 1000 && n == size {
+			best, size = c, n
+		}
+	}
+	if size < 0 {
+		errs = append(errs, offer(s.index(sourceAll, dimension{}, "images", "id", "listed"), countAll, ""))
+	}
+	return best, size, errors.Join(errs...)
+}
+
+// index is a source over one table. Its query takes the id to go down from and
+// the limit first.
+func (s *selection) index(kind string, facet dimension, table, id, condition string, args ...any) source {
+	c := source{kind: kind, facet: facet, args: args}
+	if s.status != "" {
+		c.status = s.status
+		c.args = append(c.args, s.status)
+		condition += fmt.Sprintf(" and status = $%d", len(c.args)+2)
+	}
+	c.query = fmt.Sprintf("select %s from %s where %s and %s < $1 order by %s desc limit $2", id, table, condition, id, id)
+	return c
+}
+
+// next returns up to n candidates below an id, newest first.
+func (c source) next(ctx context.Context, q querier, before int64, n int) ([]int64, error) {
+	if c.kind != sourceRepository {
+		return column[int64](ctx, q, c.query, with([]any{before, n}, c.args)...)
+	}
+	var ids []int64
+	for part := range slices.Chunk(c.repositories, 100) {
+		var b strings.Builder
+		args := []any{before, n}
+		status := ""
+		if c.status != "" {
+			args = append(args, c.status)
+			status = " and status = $3"
+		}
+		for i, id := range part {
+			if i > 0 {
+				b.WriteString(" union all ")
+			}
+			args = append(args, id)
+			fmt.Fprintf(&b, "select id from (select id from images where listed and repository_id = $%d%s and id < $1 order by id desc limit $2) as r%d", len(args), status, i)
+		}
+		more, err := column[int64](ctx, q, b.String(), args...)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, more...)
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	return ids[:min(len(ids), n)], nil
+}
+
+// rest reports whether filters are left that the source doesn't take care of.
+func (s *selection) rest(c source) bool {
+	return s.status != "" && c.status == "" ||
+		s.held || // what ran out is still marked
+		s.registry != 0 && c.kind != sourceRegistry ||
+		s.reason != "" && c.kind != sourceReason ||
+		s.tag != "" || // tags of registries that aren't configured
+		s.repositories != nil && c.kind != sourceRepository ||
+		len(s.facets) > 1 || len(s.facets) == 1 && c.facet != s.facets[0]
+}
+
+// filter keeps the candidates that every filter holds, newest first.
+func (s *selection) filter(ctx context.Context, q querier, c source, candidates []int64) ([]int64, error) {
+	var kept []int64
+	condition, args := "listed", []any{}
+	and := func(format string, v any) {
+		args = append(args, clean(v))
+		condition += fmt.Sprintf(format, len(args))
+	}
+	if s.status != "" {
+		and(" and status = $%d", s.status)
+	}
+	if s.registry != 0 {
+		and(" and registry_id = $%d", s.registry)
+	}
+	if s.reason != "" {
+		and(" and reason = $%d", s.reason)
+	}
+	for _, f := range s.facets {
+		if f != c.facet {
+			and(" and exists (select 1 from image_facets f where f.image_id = images.id and f.kind = $%d", f.kind)
+			and(" and f.value = $%d)", f.value)
+		}
+	}
+	if s.tag != "" && c.kind != sourceTag {
+		and(" and exists (select 1 from tags t where t.image_id = images.id and t.name = $%d)", s.tag)
+	}
+	if s.held {
+		and(" and exists (select 1 from quarantines h where h.id = images.quarantine_id and h.released_at is null and (h.expires_at is null or h.expires_at > $%d))", ms(s.now))
+	}
+	err := eachIn(ctx, q, "select id, repository_id from images where "+condition+" and id in %s", candidates, func(rows *sql.Rows) error {
+		var id, repository int64
+		if err := rows.Scan(&id, &repository); err != nil {
+			return err
+		}
+		if s.repositories == nil || s.repositories[repository] {
+			kept = append(kept, id)
+		}
+		return nil
+	}, args...)
+	slices.Sort(kept)
+	slices.Reverse(kept)
+	return kept, err
+}

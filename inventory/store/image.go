@@ -1,0 +1,345 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+
+	"signboard/inventory"
+)
+
+// shown turns rows into images as lists show them, in the same order.
+func (d *DB) shown(ctx context.Context, q querier, rows []*imageRow, now time.Time) ([]inventory.Image, error) {
+	type repository struct {
+		registry, name string
+		readAt         int64
+		interval       int64
+		teams          []string
+	}
+	ids := make([]int64, 0, len(rows))
+	repositories := map[int64]*repository{}
+	var repositoryIDs []int64
+	var held []string
+	for _, r := range rows {
+		ids = append(ids, r.ID)
+		if repositories[r.RepositoryID] == nil {
+			repositories[r.RepositoryID] = &repository{}
+			repositoryIDs = append(repositoryIDs, r.RepositoryID)
+		}
+		if r.Quarantine.Valid && !slices.Contains(held, r.Quarantine.String) {
+			held = append(held, r.Quarantine.String)
+		}
+	}
+	err := eachIn(ctx, q, `
+		select r.id, g.name, r.name, r.read_at, g.interval_ms
+		from repositories r
+		join registries g on g.id = r.registry_id
+		where r.id in %s`, repositoryIDs, func(rows *sql.Rows) error {
+		var id int64
+		var r repository
+		err := rows.Scan(&id, &r.registry, &r.name, &r.readAt, &r.interval)
+		repositories[id] = &r
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = eachIn(ctx, q, "select repository_id, team from team_repositories where repository_id in %s order by repository_id, team", repositoryIDs, func(rows *sql.Rows) error {
+		var id int64
+		var team string
+		err := rows.Scan(&id, &team)
+		if team != inventory.NoTeam {
+			repositories[id].teams = append(repositories[id].teams, team)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	tags, err := tagsOf(ctx, q, ids)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := signersOf(ctx, q, ids, now)
+	if err != nil {
+		return nil, err
+	}
+	quarantined := map[string]inventory.Quarantine{}
+	list, err := quarantines(ctx, q, "id in %s", held)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range list {
+		quarantined[one.ID] = one
+	}
+	images := make([]inventory.Image, 0, len(rows))
+	for _, r := range rows {
+		of := repositories[r.RepositoryID]
+		i := inventory.Image{
+			ID: r.ID, Registry: of.registry, Repository: of.name, Digest: r.Digest, Kind: r.Kind, MediaType: r.MediaType, Size: r.Size,
+			Tags: tags[r.ID], FirstSeen: timeOf(r.FirstSeen), LastSeen: timeOf(r.LastSeen),
+			Status: r.Status, Reason: r.Reason, Message: r.Message, CheckedAt: timeOrNil(r.CheckedAt), ChangedAt: timeOrNil(r.ChangedAt),
+			Teams: of.teams, Signers: signed[r.ID],
+		}
+		if r.LastGoodStatus != "" && r.LastGoodAt.Valid {
+			i.LastGood = &inventory.LastGood{Status: r.LastGoodStatus, CheckedAt: timeOf(r.LastGoodAt.Int64)}
+		}
+		i.Stale = i.LastGood != nil || of.readAt < ms(now)-overdue*of.interval
+		if one, ok := quarantined[r.Quarantine.String]; ok && one.StandsAt(now) {
+			i.Quarantine = &one
+		}
+		images = append(images, i)
+	}
+	return images, nil
+}
+
+func tagsOf(ctx context.Context, q querier, ids []int64) (map[int64][]string, error) {
+	tags := map[int64][]string{}
+	return tags, eachIn(ctx, q, "select image_id, name from tags where image_id in %s order by image_id, name", ids, func(rows *sql.Rows) error {
+		var id int64
+		var tag string
+		err := rows.Scan(&id, &tag)
+		tags[id] = append(tags[id], tag)
+		return err
+	})
+}
+
+// signersOf says who verifiably signed each image: id, name and standing.
+func signersOf(ctx context.Context, q querier, ids []int64, now time.Time) (map[int64][]inventory.Signer, error) {
+	type pair struct {
+		image  int64
+		signer inventory.SignerID
+	}
+	var pairs []pair
+	err := eachIn(ctx, q, "select image_id, signer_id from image_signers where image_id in %s order by image_id, signer_id", ids,
+		scanInto(&pairs, func(p *pair) []any { return []any{&p.image, &p.signer} }))
+	if err != nil {
+		return nil, err
+	}
+	signers := make([]inventory.SignerID, 0, len(pairs))
+	for _, p := range pairs {
+		signers = append(signers, p.signer)
+	}
+	known, err := standings(ctx, q, signers, now)
+	signed := map[int64][]inventory.Signer{}
+	for _, p := range pairs {
+		signed[p.image] = append(signed[p.image], known[p.signer])
+	}
+	return signed, err
+}
+
+// imageRows reads rows without what they are counted by.
+func imageRows[K any](ctx context.Context, q querier, condition string, keys []K, args ...any) ([]*imageRow, error) {
+	var list []*imageRow
+	return list, eachIn(ctx, q, "select "+imageColumns+" from images where "+condition, keys, func(rows *sql.Rows) error {
+		r := &imageRow{}
+		list = append(list, r)
+		return rows.Scan(r.targets()...)
+	}, args...)
+}
+
+// FindImages returns the same digest in whatever repositories of the configured
+// registries it was seen, those in use first, without evidence; at most 200.
+func (d *DB) FindImages(ctx context.Context, digest inventory.Digest) ([]inventory.Image, error) {
+	var list []inventory.Image
+	err := d.read(ctx, func(q querier) error {
+		rows, err := imageRows(ctx, q, configured+"digest in %s order by id desc limit 1000", []inventory.Digest{digest})
+		if err != nil {
+			return err
+		}
+		slices.SortStableFunc(rows, func(a, b *imageRow) int {
+			switch {
+			case a.Listed == b.Listed:
+				return 0
+			case a.Listed:
+				return -1
+			}
+			return 1
+		})
+		list, err = d.shown(ctx, q, rows[:min(len(rows), inventory.MaxPage)], d.clock())
+		return err
+	})
+	return list, err
+}
+
+const configured = "registry_id in (select id from registries where not removed) and "
+
+// Image returns one image with all its evidence, or NotFound. An image that no
+// tag points at any more, or that is only a platform of an index, is found too.
+func (d *DB) Image(ctx context.Context, registry, repository string, digest inventory.Digest, now time.Time) (inventory.Image, error) {
+	var image inventory.Image
+	err := d.read(ctx, func(q querier) error {
+		absent := inventory.Errorf(inventory.NotFound, "There is no image %s in %s/%s, as far as Signboard has seen.", digest.Short(), registry, repository)
+		id, err := value[int64](ctx, q, `
+			select r.id
+			from repositories r
+			join registries g on g.id = r.registry_id
+			where g.name = $1 and r.name = $2 and not g.removed`, clean(registry), clean(repository))
+		if errors.Is(err, sql.ErrNoRows) {
+			return absent
+		}
+		if err != nil {
+			return err
+		}
+		rows, err := imageRows(ctx, q, "repository_id = $1 and digest in %s", []inventory.Digest{digest}, id)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return absent
+		}
+		list, err := d.shown(ctx, q, rows, now)
+		if err != nil {
+			return err
+		}
+		image = list[0]
+		return d.fill(ctx, q, rows[0], &image, now)
+	})
+	return image, err
+}
+
+// fill adds what only an image's own page shows.
+func (d *DB) fill(ctx context.Context, q querier, r *imageRow, i *inventory.Image, now time.Time) error {
+	ids := []int64{r.ID}
+	err := eachSignature(ctx, q, ids, func(_ int64, s inventory.Signature) { i.Signatures = append(i.Signatures, s) })
+	if err != nil {
+		return err
+	}
+	err = eachAttestation(ctx, q, ids, func(_ int64, a inventory.Attestation) { i.Attestations = append(i.Attestations, a) })
+	if err != nil {
+		return err
+	}
+	if err := standEvidence(ctx, q, i, now); err != nil {
+		return err
+	}
+	if i.Platforms, err = platformsOf(ctx, q, r); err != nil {
+		return err
+	}
+	if i.Parents, err = parentsOf(ctx, q, r); err != nil {
+		return err
+	}
+	var at int64
+	err = each(ctx, q, `
+		select at, from_status, to_status, reason, message
+		from verdict_history
+		where image_id = $1
+		order by id desc
+		limit 100`, func(rows *sql.Rows) error {
+		var c inventory.VerdictChange
+		err := rows.Scan(&at, &c.From, &c.To, &c.Reason, &c.Message)
+		c.At = timeOf(at)
+		i.History = append(i.History, c)
+		return err
+	}, r.ID)
+	if err != nil {
+		return err
+	}
+	// Each half reads its own index to its end or the limit.
+	err = each(ctx, q, `
+		select tag, from_digest, to_digest, at
+		from (select * from (select id, tag, from_digest, to_digest, at from tag_moves
+		        where repository_id = $1 and from_digest = $2 order by id desc limit 50) as f
+		      union
+		      select * from (select id, tag, from_digest, to_digest, at from tag_moves
+		        where repository_id = $1 and to_digest = $2 order by id desc limit 50) as t) as m
+		order by id desc
+		limit 50`, func(rows *sql.Rows) error {
+		var m inventory.TagMove
+		err := rows.Scan(&m.Tag, &m.From, &m.To, &at)
+		m.At = timeOf(at)
+		i.TagMoves = append(i.TagMoves, m)
+		return err
+	}, r.RepositoryID, r.Digest)
+	if err != nil {
+		return err
+	}
+	return each(ctx, q, `
+		select g.name, r.name, i.status
+		from images i
+		join repositories r on r.id = i.repository_id
+		join registries g on g.id = i.registry_id
+		where i.digest = $1 and i.listed and i.id <> $2
+		order by i.id
+		limit 50`, scanInto(&i.Elsewhere, func(p *inventory.Place) []any { return []any{&p.Registry, &p.Repository, &p.Status} }), r.Digest, r.ID)
+}
+
+// standEvidence gives the signers of the evidence the standing, and the name,
+// that they have now.
+func standEvidence(ctx context.Context, q querier, i *inventory.Image, now time.Time) error {
+	var named []*inventory.Signer
+	for n := range i.Signatures {
+		named = append(named, i.Signatures[n].Signer)
+	}
+	for n := range i.Attestations {
+		named = append(named, i.Attestations[n].Signer)
+	}
+	named = slices.DeleteFunc(named, func(s *inventory.Signer) bool { return s == nil })
+	ids := make([]inventory.SignerID, 0, len(named))
+	for _, s := range named {
+		ids = append(ids, s.ID)
+	}
+	known, err := standings(ctx, q, ids, now)
+	for _, s := range named {
+		s.Standing = inventory.Pending
+		if k, ok := known[s.ID]; ok {
+			s.Standing, s.Name = k.Standing, k.Name
+		}
+	}
+	return err
+}
+
+// platformsOf lists the images of an index. One that carries no signature of
+// its own inherits from an index whose signature verified: that names its
+// digest.
+func platformsOf(ctx context.Context, q querier, index *imageRow) ([]inventory.Platform, error) {
+	var list []inventory.Platform
+	err := each(ctx, q, `
+		select p.platform, p.digest, p.media_type, p.size, coalesce(i.status, 'unknown')
+		from platforms p
+		left join images i on i.repository_id = p.repository_id and i.digest = p.digest
+		where p.image_id = $1
+		order by p.position`,
+		scanInto(&list, func(p *inventory.Platform) []any {
+			return []any{&p.Platform, &p.Digest, &p.MediaType, &p.Size, &p.Status}
+		}), index.ID)
+	vouches := index.Status == inventory.Trusted || index.Status == inventory.Unapproved
+	for i := range list {
+		if own := list[i].Status; vouches && (own == inventory.Unsigned || own == inventory.Unknown) {
+			list[i].Status, list[i].Inherited = index.Status, true
+		}
+	}
+	return list, err
+}
+
+// parentsOf lists the indexes that an image is reached through, those with
+// tags.
+func parentsOf(ctx context.Context, q querier, r *imageRow) ([]inventory.Parent, error) {
+	type parent struct {
+		id int64
+		inventory.Parent
+	}
+	var parents []parent
+	err := each(ctx, q, `
+		select i.id, i.digest, i.status
+		from platforms p
+		join images i on i.id = p.image_id
+		where p.repository_id = $1 and p.digest = $2 and i.listed
+		order by p.image_id desc
+		limit 20`, scanInto(&parents, func(p *parent) []any { return []any{&p.id, &p.Digest, &p.Status} }), r.RepositoryID, r.Digest)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]int64, 0, len(parents))
+	for _, p := range parents {
+		ids = append(ids, p.id)
+	}
+	tags, err := tagsOf(ctx, q, ids)
+	var list []inventory.Parent
+	for _, p := range parents {
+		p.Tags = tags[p.id]
+		list = append(list, p.Parent)
+	}
+	return list, err
+}
