@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"time"
+)
+
+// Sessions keeps browser sessions for alexedwards/scs, whose Store and CtxStore
+// it implements. What is stored is the sha256 of a session's token, never the
+// token: whoever reads the database can't take a session over.
+type Sessions struct{ db *DB }
+
+// Sessions is where browser sessions are kept.
+func (d *DB) Sessions() *Sessions { return &Sessions{d} }
+
+func hashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// FindCtx returns the data of a session that hasn't expired.
+func (s *Sessions) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
+	text, err := value[string](ctx, s.db.reader, `
+		select data
+		from sessions
+		where token_hash = $1 and expires_at > $2`, hashToken(token), ms(s.db.clock()))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, s.db.explain(err)
+	}
+	data, err := base64.StdEncoding.DecodeString(text)
+	return data, err == nil, err
+}
+
+// CommitCtx stores a session until expiry, in place of an older state of it, and
+// removes some that have expired.
+func (s *Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
+	return s.db.write(ctx, func(tx querier) error {
+		_, err := tx.ExecContext(ctx, `
+			delete from sessions
+			where token_hash in (select token_hash from sessions where expires_at <= $1 order by expires_at limit 100)`, ms(s.db.clock()))
+		if err != nil {
+			return err
+		}
+		return insert(ctx, tx, "insert into sessions (token_hash, data, expires_at)",
+			[][]any{{hashToken(token), base64.StdEncoding.EncodeToString(b), ms(expiry)}},
+			"on conflict (token_hash) do update set data = excluded.data, expires_at = excluded.expires_at")
+	})
+}
+
+// DeleteCtx ends a session; one that isn't there is fine.
+func (s *Sessions) DeleteCtx(ctx context.Context, token string) error {
+	return s.db.write(ctx, func(tx querier) error {
+		_, err := tx.ExecContext(ctx, "delete from sessions where token_hash = $1", hashToken(token))
+		return err
+	})
+}
+
+// Find is FindCtx without a context.
+func (s *Sessions) Find(token string) ([]byte, bool, error) {
+	return s.FindCtx(context.Background(), token)
+}
+
+// Commit is CommitCtx without a context.
+func (s *Sessions) Commit(token string, b []byte, expiry time.Time) error {
+	return s.CommitCtx(context.Background(), token, b, expiry)
+}
+
+// Delete is DeleteCtx without a context.
+func (s *Sessions) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
