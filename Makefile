@@ -1,6 +1,6 @@
 # What a newcomer types: make demo, make test. The rest is below.
 
-TOOL := go tool -modfile=.ci/tools.mod
+TOOL := go tool -modfile=$(CURDIR)/.ci/tools.mod
 BIN  := bin/signboard
 
 .PHONY: help
@@ -26,7 +26,7 @@ needs:
 
 .PHONY: generate
 generate: ## what is written by programs: templ's Go code
-	$(TOOL) templ generate -path .
+	cd views && $(TOOL) templ generate
 
 .PHONY: drift
 drift: ## fail when generated code is stale

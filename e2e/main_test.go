@@ -1,0 +1,184 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+var (
+	binary     string          // the program under test
+	demoURL    string          // where a demo of it listens
+	registry   string          // the demo's registry
+	browser    context.Context // a running Chromium
+	startedAt  time.Duration   // how long the demo took to be ready
+	shots      = "screenshots"
+	runtimeDir string
+)
+
+func TestMain(m *testing.M) {
+	code, err := setUp(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func setUp(m *testing.M) (int, error) {
+	var err error
+	if runtimeDir, err = os.MkdirTemp("", "signboard-e2e-"); err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(runtimeDir)
+	if err := os.MkdirAll(shots, 0o755); err != nil {
+		return 0, err
+	}
+	binary = filepath.Join(runtimeDir, "signboard")
+	if out, err := exec.Command("go", "build", "-o", binary, "signboard/cmd/signboard").CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("building the program: %v\n%s", err, out)
+	}
+	started := time.Now()
+	p, err := start("demo", "--listen", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer p.stop()
+	match, err := p.wait(regexp.MustCompile(`Open (http://\S+)(?s:.*)Its registry is (http://[^\s:]+:\d+)`))
+	if err != nil {
+		return 0, err
+	}
+	startedAt = time.Since(started)
+	demoURL, registry = match[1], match[2]
+
+	chromium, err := findChromium()
+	if err != nil {
+		return 0, err
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(filepath.Join(runtimeDir, "chromium")),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+	)...)
+	defer stop()
+	ctx, cancel := chromedp.NewContext(allocator)
+	defer cancel()
+	if err := chromedp.Do(ctx); err != nil {
+		return 0, fmt.Errorf("starting %s: %w", chromium, err)
+	}
+	browser = ctx
+	return m.Run(), nil
+}
+
+func findChromium() (string, error) {
+	if path := os.Getenv("SIGNBOARD_TEST_CHROMIUM"); path != "" {
+		return path, nil
+	}
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no Chromium: install the package chromium, or set SIGNBOARD_TEST_CHROMIUM to the path of one")
+}
+
+// program is a running signboard.
+type program struct {
+	cmd *exec.Cmd
+
+	mu  sync.Mutex
+	out bytes.Buffer
+	end chan struct{}
+}
+
+// start runs the program in an empty directory of its own.
+func start(args ...string) (*program, error) {
+	dir, err := os.MkdirTemp(runtimeDir, "run-")
+	if err != nil {
+		return nil, err
+	}
+	p := &program{cmd: exec.Command(binary, args...), end: make(chan struct{})}
+	p.cmd.Dir = dir
+	pipe, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.Stderr = p.cmd.Stdout
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(p.end)
+		lines := bufio.NewReader(pipe)
+		for {
+			line, err := lines.ReadString('\n')
+			p.mu.Lock()
+			p.out.WriteString(line)
+			p.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return p, nil
+}
+
+func (p *program) printed() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
+
+// wait returns once what the program printed matches.
+func (p *program) wait(pattern *regexp.Regexp) ([]string, error) {
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if match := pattern.FindStringSubmatch(p.printed()); match != nil {
+			return match, nil
+		}
+		select {
+		case <-p.end:
+			return nil, fmt.Errorf("the program ended before it printed %s:\n%s", pattern, p.printed())
+		case <-deadline:
+			return nil, fmt.Errorf("the program did not print %s:\n%s", pattern, p.printed())
+		case <-tick.C:
+		}
+	}
+}
+
+// stop interrupts the program and waits for its end.
+func (p *program) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	<-p.end
+	return p.cmd.Wait()
+}
+
+// run runs the program to its end and returns what it printed and its exit
+// status.
+func run(t *testing.T, dir, stdin string, args ...string) (string, int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = dir
+	cmd.Stdin = bytes.NewReader([]byte(stdin))
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		t.Fatalf("running signboard %v: %v", args, err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
