@@ -95,4 +95,3 @@ func (a Attention) href() string {
 	}
 	return a.URL
 }
-

@@ -48,20 +48,7 @@ func help(p HelpPage) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<h1>")
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			var templ_7745c5c3_Var3 string
-			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(p.Frame.Title)
-			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `help.templ`, Line: 12, Col: 21}
-			}
-			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</h1>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"page-head\"><div><p class=\"eyebrow\">Help</p><h1 class=\"sentence\">Keys and help</h1><p class=\"lead\">Everything works with a pointer and without JavaScript; these make it faster.</p></div></div><div class=\"split\"><section aria-labelledby=\"keys\"><h2 id=\"keys\">Keys</h2><dl class=\"keys\"><div><dt><kbd>/</kbd></dt><dd>Search on this page</dd></div><div><dt><kbd>Ctrl</kbd> <kbd>K</kbd></dt><dd>Find any page, repository, signer or digest</dd></div><div><dt><kbd>j</kbd> <kbd>k</kbd></dt><dd>Next and previous row of a list; <kbd>Enter</kbd> opens it</dd></div><div><dt><kbd>?</kbd></dt><dd>This page</dd></div><div><dt><kbd>Esc</kbd></dt><dd>Close what is open</dd></div></dl></section><section aria-labelledby=\"more\"><h2 id=\"more\">More</h2><ul class=\"steps\"><li><a href=\"/learn\">What every word means, and what to do</a></li><li>Every list is an address: share it, bookmark it, go back to it.</li><li>Digests are shortened in the middle; the button beside copies the whole.</li><li>Every page prints; the colours have shapes as well.</li></ul></section></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

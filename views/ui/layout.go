@@ -36,3 +36,6 @@ func lowerFirst(s string) string {
 	}
 	return strings.ToLower(s[:1]) + s[1:]
 }
+
+// FindsPages reports whether one of the product's own pages is called so.
+func FindsPages(q string) bool { return len(findPlaces(q)) > 0 }

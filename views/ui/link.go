@@ -54,3 +54,43 @@ func WithQuery(path string, q url.Values) string {
 	}
 	return path + "?" + q.Encode()
 }
+
+// WithTeam is the overview of one team.
+func WithTeam(team string) string { return WithQuery("/", url.Values{"team": {team}}) }
+
+// FilterField is one field of a filter, by its name in a query.
+type FilterField struct{ Name, Value string }
+
+// FilterFields are the fields that narrow something, in the order to show them.
+func FilterFields(f inventory.ImageFilter) []FilterField {
+	var fields []FilterField
+	for _, kv := range filterFields(f) {
+		fields = append(fields, FilterField{kv[0], kv[1]})
+	}
+	return fields
+}
+
+// SetFilter is the filter with one field changed; an empty value widens it.
+func SetFilter(f inventory.ImageFilter, name, value string) inventory.ImageFilter {
+	switch name {
+	case "q":
+		f.Q = value
+	case "status":
+		f.Status = inventory.Status(value)
+	case "registry":
+		f.Registry = value
+	case "repository":
+		f.Repository = inventory.Glob(value)
+	case "team":
+		f.Team = value
+	case "signer":
+		f.Signer = inventory.SignerID(value)
+	case "format":
+		f.Format = inventory.Format(value)
+	case "reason":
+		f.Reason = inventory.Reason(value)
+	case "tag":
+		f.Tag = value
+	}
+	return f
+}

@@ -241,3 +241,6 @@ func CheckWord(name string) string {
 	}
 	return string(b)
 }
+
+// OutcomeKey is the class of an outcome.
+func OutcomeKey(o inventory.Outcome) string { return resultKey(outcomeResult(o)) }

@@ -64,3 +64,12 @@ func Anchor(kind, name string) string {
 	}
 	return kind + "-x" + hex.EncodeToString([]byte(name))
 }
+
+// ShortID is a signer's id for a line of text: a key's digest by its ends,
+// anything else by more of its end.
+func ShortID(id inventory.SignerID) string {
+	if rest, ok := strings.CutPrefix(string(id), "key:"); ok {
+		return inventory.Visible(inventory.Digest(rest).Short())
+	}
+	return Middle(inventory.Visible(string(id)), 64)
+}

@@ -1,0 +1,217 @@
+package views
+
+import (
+	"strings"
+
+	"signboard/inventory"
+	"signboard/views/ui"
+)
+
+// verdictClass is the colour of an image's verdict.
+func verdictClass(i inventory.Image) string {
+	if i.Quarantine != nil {
+		return string(inventory.Quarantined)
+	}
+	for _, s := range inventory.Statuses {
+		if s == i.Status {
+			return string(s)
+		}
+	}
+	return string(inventory.Unknown)
+}
+
+// signedAtWord says what vouches for a signing time.
+func signedAtWord(s inventory.SignedAtSource) string {
+	switch s {
+	case inventory.SignedAtTlog:
+		return "the public log says so"
+	case inventory.SignedAtAuthority:
+		return "a timestamp authority says so"
+	}
+	return "only the signer says so"
+}
+
+// kindWord says what a manifest is.
+func kindWord(k inventory.ImageKind) string {
+	switch k {
+	case inventory.IndexImage:
+		return "Multi-platform image (index)"
+	case inventory.Artifact:
+		return "Something else than an image (artifact)"
+	}
+	return "Image"
+}
+
+// standingSentence says what a signer's standing means for what it signed.
+func standingSentence(s inventory.Signer) string {
+	switch s.Standing {
+	case inventory.Approved:
+		return "What it signs in the approved repositories is trusted."
+	case inventory.Rejected:
+		return "A reviewer said no: nothing it signs is trusted."
+	case inventory.Revoked:
+		return "Its approval was taken back: nothing it signs is trusted."
+	case inventory.Expired:
+		return "Its approval ran out: nothing it signs is trusted until it is renewed."
+	}
+	return "Nobody has decided: nothing it signs is trusted yet."
+}
+
+// conflictMessage says that somebody else decided first; the page below it
+// shows what.
+func conflictMessage(f SignerForm) string {
+	if !f.Conflict {
+		return ""
+	}
+	return f.Problem + " What was decided is below; look at it, then decide again if you still want to."
+}
+
+// healthKey is the mark of a registry's health, as a check's result.
+func healthKey(r inventory.Registry) string {
+	switch {
+	case r.State.Failing != nil:
+		return string(inventory.Fail)
+	case r.State.FailingRepos > 0:
+		return string(inventory.Errored)
+	case r.State.LastCompleteAt == nil:
+		return string(inventory.Skip)
+	}
+	return string(inventory.Pass)
+}
+
+// healthWord says how a registry is doing.
+func healthWord(r inventory.Registry) string {
+	switch {
+	case r.State.Failing != nil:
+		return "Cannot be read"
+	case r.State.FailingRepos > 0:
+		return "Read in part"
+	case r.State.LastCompleteAt == nil:
+		return "Not read to its end yet"
+	}
+	return "Healthy"
+}
+
+// registriesSentence is the page's answer.
+func registriesSentence(list []inventory.Registry) string {
+	bad, partly := 0, 0
+	for _, r := range list {
+		switch {
+		case r.State.Failing != nil:
+			bad++
+		case r.State.FailingRepos > 0:
+			partly++
+		}
+	}
+	switch {
+	case bad > 0:
+		return ui.Number(bad) + " of " + ui.Count(len(list), "registry", "registries") + " cannot be read."
+	case partly > 0:
+		return ui.Number(partly) + " of " + ui.Count(len(list), "registry", "registries") + " can be read only in part."
+	case len(list) == 1:
+		return "The registry answers."
+	}
+	return "All " + ui.Number(len(list)) + " registries answer."
+}
+
+// syncingSentence says what runs now, in a form worth announcing: it changes
+// only when a sync starts or ends.
+func syncingSentence(list []inventory.Registry) string {
+	var names []string
+	for _, r := range list {
+		if r.State.SyncStartedAt != nil {
+			names = append(names, inventory.Visible(r.Name))
+		}
+	}
+	if len(names) == 0 {
+		return "No sync is running."
+	}
+	return "Reading " + strings.Join(names, ", ") + " now."
+}
+
+// refreshEvery asks more often while something moves.
+func refreshEvery(p RegistriesPage) string {
+	for _, r := range p.Registries {
+		if r.State.SyncStartedAt != nil {
+			return "every 2s"
+		}
+	}
+	return "every 5s"
+}
+
+// actorWord says what an actor is.
+func actorWord(a inventory.Actor) string {
+	switch a.Kind {
+	case inventory.TokenActor:
+		return "a token"
+	case inventory.SystemActor:
+		return "the program"
+	}
+	if a.Role == inventory.Nobody {
+		return "not signed in"
+	}
+	return a.Role.String()
+}
+
+// actionWord says an audit entry's action in plain words.
+func actionWord(action string) string {
+	words := map[string]string{
+		"signer.approve": "approved a signer", "signer.reject": "rejected a signer", "signer.revoke": "revoked a signer",
+		"signer.propose": "proposed a signer", "signer.register": "registered a key", "key.register": "registered a key",
+		"image.quarantine": "held an image back", "image.release": "released an image", "access.refused": "was refused",
+		"session.start": "signed in", "session.end": "signed out", "token.create": "made a token", "token.revoke": "ended a token",
+		"registry.sync": "started a sync",
+	}
+	if w, ok := words[action]; ok {
+		return w
+	}
+	return inventory.Visible(strings.NewReplacer(".", " ", "_", " ").Replace(action))
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return inventory.Visible(s)
+}
+
+// firstOf and nextOf are where a pager leads, empty for nowhere.
+func firstOf(cursor, to string) string {
+	if cursor == "" {
+		return ""
+	}
+	return to
+}
+
+func nextOf(next, to string) string {
+	if next == "" {
+		return ""
+	}
+	return to
+}
+
+// nothing reports whether a search came to nothing.
+func (p SearchPage) nothing() bool {
+	return p.Q != "" && len(p.Repositories)+len(p.Signers)+len(p.Images) == 0 && !ui.FindsPages(p.Q)
+}
+
+// errorWord is what an error page says of a kind.
+type errorWord struct{ icon, title, message, next string }
+
+func errorWords(k inventory.Kind) errorWord {
+	switch k {
+	case inventory.NotFound:
+		return errorWord{"search", "There is nothing here", "What you asked for isn't in the inventory.", "It may have been removed from its registry, or the address may be mistyped."}
+	case inventory.Invalid:
+		return errorWord{"info", "That can't be understood", "The request says something that isn't allowed here.", "Correct it and try again; nothing was changed."}
+	case inventory.Conflict:
+		return errorWord{"users", "Somebody was faster", "The thing changed while you were looking at it.", "Look at it as it is now, then decide again. Nothing of yours was recorded."}
+	case inventory.Forbidden:
+		return errorWord{"lock", "Your role may not do this", "You are signed in, but this takes another role.", "Ask somebody with that role; that you were refused is in the audit log."}
+	case inventory.Unauthorized:
+		return errorWord{"log-in", "Sign in first", "This is only shown to people who are signed in.", "You come back to this page afterwards."}
+	case inventory.Unavailable:
+		return errorWord{"server-crash", "Something we need doesn't answer", "The database or another service can't be reached at the moment.", "Try again in a minute; nothing was changed or lost."}
+	}
+	return errorWord{"triangle-alert", "Something went wrong on our side", "The page could not be made.", "It is in the log under the number below. Nothing was changed."}
+}
