@@ -293,6 +293,9 @@ func TestNextPage(t *testing.T) {
 func BenchmarkResolve(b *testing.B) {
 	digest := inventory.DigestOf([]byte(ociManifest))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodHead {
+			return
+		}
 		w.Header().Set("Content-Type", inventory.MediaTypeOCIManifest)
 		w.Header().Set("Docker-Content-Digest", string(digest))
 		w.Header().Set("Content-Length", fmt.Sprint(len(ociManifest)))
