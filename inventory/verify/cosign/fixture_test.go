@@ -111,7 +111,7 @@ func check(s inventory.Signature, name string) inventory.Check {
 	return inventory.Check{}
 }
 
-// resign writes the .sig manifest of v1 again after edit has changed it, with
+// editLegacy writes the .sig manifest of v1 again after edit has changed it, with
 // the payload of the layer edited too.
 func editLegacy(tb testing.TB, r *verifytest.Repo, edit func(layer *inventory.Descriptor, payload []byte) []byte) {
 	tb.Helper()
