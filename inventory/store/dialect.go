@@ -59,15 +59,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 		all = "_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)"
 		wal = all + "&_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_txlock=immediate"
 	)
-	open := func(options string, conns int) *sql.DB {
-		db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options)
-		if err != nil {
-			panic("store: the SQLite driver isn't registered: " + err.Error())
-		}
-		db.SetMaxOpenConns(conns)
-		db.SetMaxIdleConns(conns)
-		return db
-	}
+	open := func(options string, conns int) *sql.DB { return sqlitePool(path, options, conns) }
 	// Two writing connections, one turn: synchronous can't change inside a
 	// transaction, and a setting that is switched to and fro on one connection
 	// is one that an error can leave wrong. A commit on the durable connection
@@ -86,6 +78,25 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 		}
 	}
 	return d, nil
+}
+
+func sqlitePool(path, options string, conns int) *sql.DB {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options)
+	if err != nil {
+		panic("store: the SQLite driver isn't registered: " + err.Error())
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db
+}
+
+// copyInto writes a compact copy of a SQLite database, as it is at one moment,
+// into an empty file. It reads; nobody waits for it.
+func (d *DB) copyInto(ctx context.Context, file string) error {
+	db := sqlitePool(d.dialect.where, "_pragma=busy_timeout(10000)", 1)
+	defer db.Close()
+	_, err := db.ExecContext(ctx, "vacuum into $1", file)
+	return err
 }
 
 // checkFile finds out by trying what SQLite would only call "unable to open

@@ -199,8 +199,11 @@ func (c *changeSet) fail(r *imageRow, failure *inventory.LookError, v inventory.
 }
 
 // save writes the rows that changed, their facets and history, and last the
-// counters.
+// counters. From here on a Repair waits until the transaction ends.
 func (c *changeSet) save(ctx context.Context) error {
+	if _, err := c.d.decisionsRevision(ctx, c.tx); err != nil {
+		return err
+	}
 	var (
 		changed  [][]any
 		ds       = deltas{}

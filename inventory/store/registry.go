@@ -147,11 +147,14 @@ func (d *DB) ClaimRegistry(ctx context.Context, owner string, scope inventory.Sy
 }
 
 // holdsRegistry fails with ErrLeaseLost unless the registry's lease is still
-// the one that was claimed. The row stays locked.
+// the one that was claimed. The row stays locked, and so do the decisions.
 func (d *DB) holdsRegistry(ctx context.Context, tx querier, w *inventory.RegistryWork) error {
 	token, err := value[int64](ctx, tx, "select lease_token from registries where id = $1 and not removed"+d.dialect.forUpdate, w.Registry.ID)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && token != w.Lease.Token {
 		return inventory.ErrLeaseLost
+	}
+	if err == nil {
+		_, err = d.decisionsRevision(ctx, tx)
 	}
 	return err
 }
