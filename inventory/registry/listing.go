@@ -208,13 +208,18 @@ func nextPage(values []string, from *url.URL) (next *url.URL, problem string) {
 	return nil, ""
 }
 
-// cutLink cuts the first <target>; params off a Link header.
+// cutLink cuts the first <target>; params off a Link header. zot leaves out the
+// angle brackets, and is understood all the same.
 func cutLink(s string) (target, params, rest string, ok bool) {
 	s = strings.TrimLeft(s, ", \t")
-	if !strings.HasPrefix(s, "<") {
-		return "", "", "", false
+	switch {
+	case strings.HasPrefix(s, "<"):
+		target, s, ok = strings.Cut(s[1:], ">")
+	case strings.HasPrefix(s, "/"):
+		if target, s, ok = strings.Cut(s, ";"); strings.ContainsAny(target, "<>") {
+			return "", "", "", false
+		}
 	}
-	target, s, ok = strings.Cut(s[1:], ">")
 	if !ok {
 		return "", "", "", false
 	}

@@ -270,13 +270,14 @@ func TestListing_hasADeadlineOfItsOwn(t *testing.T) {
 func TestNextPage(t *testing.T) {
 	from := &url.URL{Scheme: "https", Host: "r.example", Path: "/v2/a/tags/list"}
 	for header, want := range map[string]string{
-		`</v2/a/tags/list?last=x&n=2>; rel="next"`:                   "https://r.example/v2/a/tags/list?last=x&n=2",
-		`<?last=x>;rel=next`:                                         "https://r.example/v2/a/tags/list?last=x",
-		`</first>; rel="first", </second>; title="a, b"; rel="NEXT"`: "https://r.example/second",
-		`</x>; rel="prev"`:                                           "",
-		`</x>; rel="nextish"`:                                        "",
-		`nonsense`:                                                   "",
-		`</x>; title="rel=next"`:                                     "",
+		`</v2/a/tags/list?last=x&n=2>; rel="next"`:                      "https://r.example/v2/a/tags/list?last=x&n=2",
+		`<?last=x>;rel=next`:                                            "https://r.example/v2/a/tags/list?last=x",
+		`</first>; rel="first", </second>; title="a, b"; rel="NEXT"`:    "https://r.example/second",
+		`/v2/a/tags/list?n=1000&last=v815; rel="next"`:                  "https://r.example/v2/a/tags/list?n=1000&last=v815", // zot 1.4.3
+		`</x>; rel="prev"`:                                              "",
+		`</x>; rel="nextish"`:                                           "",
+		`nonsense`:                                                      "",
+		`</x>; title="rel=next"`:                                        "",
 		`<https://r.example/v2/x?last=a%2Cb>; rel="last next"; foo="b"`: "https://r.example/v2/x?last=a%2Cb",
 	} {
 		next, problem := nextPage([]string{header}, from)

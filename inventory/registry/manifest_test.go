@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"signboard/inventory"
@@ -115,13 +116,14 @@ func TestManifest_thatIsNotWhatWasAskedFor(t *testing.T) {
 }
 
 func TestManifest_tooLargeIsNotRead(t *testing.T) {
-	var sent int64
+	var sent atomic.Int64
 	flood := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", inventory.MediaTypeOCIManifest)
 		chunk := bytes.Repeat([]byte(" "), 64<<10)
 		for range 200 << 20 / len(chunk) {
 			n, err := w.Write(chunk)
-			if sent += int64(n); err != nil {
+			sent.Add(int64(n))
+			if err != nil {
 				return
 			}
 		}
@@ -135,13 +137,13 @@ func TestManifest_tooLargeIsNotRead(t *testing.T) {
 	})
 	c, _ := client(t, server)
 	for _, tag := range []string{"flood", "said"} {
-		sent = 0
+		sent.Store(0)
 		_, err := c.Manifest(context.Background(), "a", tag)
 		wantLook(t, err, inventory.ReasonTooLarge, "4 MiB")
 	}
 	server.Close() // waits for the handlers
-	if sent > 64<<20 {
-		t.Errorf("%d bytes were taken", sent)
+	if n := sent.Load(); n > 64<<20 {
+		t.Errorf("%d bytes were taken", n)
 	}
 }
 
