@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -33,6 +34,7 @@ type auth struct {
 	resource authn.Resource // what credentials are looked up for
 	own      authn.Authenticator
 	flight   singleflight.Group
+	found    atomic.Bool // there were credentials when they were last looked up
 
 	mu        sync.Mutex
 	challenge *challenge
@@ -106,6 +108,7 @@ func (a *auth) open(ctx context.Context, scope string) (session, error) {
 	if err != nil {
 		return session{}, err
 	}
+	a.found.Store(credentials != authn.Anonymous)
 	var scopes []string
 	if scope != "" {
 		scopes = []string{scope}
@@ -262,8 +265,6 @@ type replay struct {
 	challenge challenge
 	scheme    string
 }
-
-const replayed contextKey = 1
 
 func (r *replay) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Path != "/v2/" || req.URL.RawQuery != "" || req.Context().Value(replayed) == nil { // a token request has a query

@@ -201,6 +201,8 @@ func certificateProblem(err error) string {
 func (c *Client) refusal(q request, a answer) *inventory.LookError {
 	me, cause := c.origin.Host, errors.New(describe(a))
 	switch {
+	case (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden) && !c.auth.found.Load():
+		return look(inventory.ReasonRegistryDenied, cause, "%s shows %s only to clients with credentials (%d), and there are none for it: configure username and password, or sign in with docker login.", me, q.what, a.status)
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
 		return look(inventory.ReasonRegistryDenied, cause, "%s refused to show %s (%d): check the credentials configured for this registry, and that they may pull.", me, q.what, a.status)
 	case a.status == http.StatusTooManyRequests:

@@ -53,7 +53,7 @@ func (c *Client) do(ctx context.Context, q request) (answer, error) {
 		if ctx.Err() != nil {
 			return answer{}, c.failure(q, context.Cause(ctx))
 		}
-		if err == nil && a.status == http.StatusUnauthorized && !q.plain && !renewed && c.auth.renew(q.scope, a.header) {
+		if err == nil && a.status == http.StatusUnauthorized && !renewed && authority(a.url) == authority(c.origin) && c.auth.renew(q.scope, a.header) {
 			renewed = true
 			continue
 		}

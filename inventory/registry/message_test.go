@@ -83,7 +83,7 @@ func TestPing_saysWhatIsWrong(t *testing.T) {
 		"another API":         {plain404.URL, inventory.ReasonRegistryInconsistent, []string{"/v2/", "url"}},
 		"a broken gateway":    {broken.URL, inventory.ReasonRegistryUnreachable, []string{"502"}},
 		"forbidden":           {denied.URL, inventory.ReasonRegistryDenied, []string{"403", "credentials"}},
-		"no credentials":      {basic.URL, inventory.ReasonRegistryDenied, []string{"401", "credentials"}},
+		"no credentials":      {basic.URL, inventory.ReasonRegistryDenied, []string{"401", "docker login"}},
 		"sign-in elsewhere":   {moved.URL, inventory.ReasonRegistryInconsistent, []string{"another host", "url"}},
 		"unknown authority":   {tls.URL, inventory.ReasonRegistryUnreachable, []string{"certificate", "SSL_CERT_FILE"}},
 		"TLS where plain":     {swap(tls, "https", "http"), inventory.ReasonRegistryUnreachable, []string{"https://"}},

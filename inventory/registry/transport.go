@@ -45,9 +45,13 @@ const tokenAlias = "token-service.invalid"
 
 type contextKey int
 
-// elsewhere marks requests that follow a redirect to another host: they go
-// anywhere that may be dialled, and never with credentials.
-const elsewhere contextKey = iota
+const (
+	// elsewhere marks requests that follow a redirect to another host: they go
+	// anywhere that may be dialled, and never with credentials.
+	elsewhere contextKey = iota
+	// replayed marks the making of a session: see replay.
+	replayed
+)
 
 // wellKnownTokenHosts are token services that are known to belong to a registry
 // on another host.

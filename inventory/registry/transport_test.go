@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -241,6 +242,85 @@ func TestBasic_goesToTheRegistryOnly(t *testing.T) {
 	wantLook(t, err, inventory.ReasonRegistryDenied, "credentials")
 	if strings.Contains(err.Error(), "wrong") {
 		t.Errorf("the error tells the password: %v", err)
+	}
+}
+
+func TestToken_ofARegistryThatIsOpenOnlyAtTheDoor(t *testing.T) {
+	tokens, _ := tokenService(t)
+	routes := bearerRoutes(func() string { return tokens.URL + "/token" }, map[string]http.HandlerFunc{"/v2/a/tags/list": jsonAnswer(`{"tags":["v1"]}`)})
+	delete(routes, "/v2/")
+	server, _ := serve(t, routes)
+	c, _ := client(t, server, func(cfg *Config) { cfg.TokenHosts = []string{"127.0.0.1"} })
+	if tags, err := c.Tags(context.Background(), "a"); err != nil || len(tags) != 1 {
+		t.Fatalf("Tags = %v, %v", tags, err)
+	}
+}
+
+func TestPermitToken_wellKnownPairsAndTheirLookalikes(t *testing.T) {
+	c, err := New(Config{URL: "https://docker.io", TokenHosts: []string{"tokens.example:8443", "Any.Example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for realm, want := range map[string]bool{
+		"https://auth.docker.io/token":         true,
+		"https://auth.docker.io:443/token":     true,
+		"https://index.docker.io/token":        true,
+		"https://tokens.example:8443/":         true,
+		"https://any.example:1234/":            true,
+		"https://auth.docker.io:444/token":     false,
+		"https://auth.docker.io.evil.example/": false,
+		"https://evil.example/auth.docker.io":  false,
+		"https://xauth.docker.io/":             false,
+		"https://tokens.example/":              false,
+		"https://index.docker.io:5000/":        false,
+		"https://auth.docker.io@evil.example/": false,
+	} {
+		u, err := url.Parse(realm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.guard.permitToken(u) == nil; got != want {
+			t.Errorf("%s: permitted = %v", realm, got)
+		}
+	}
+}
+
+func TestCredentials_areLookedUpAgainWhenTheyStopWorking(t *testing.T) {
+	current := "first"
+	check := func(w http.ResponseWriter, r *http.Request) {
+		if _, p, _ := r.BasicAuth(); p != current {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		jsonAnswer(`{"tags":[]}`)(w, r)
+	}
+	server, asked := serve(t, map[string]http.HandlerFunc{"/v2/": check, "/v2/a/tags/list": check})
+	c, clk := client(t, server)
+	dir := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", dir)
+	store := func(password string) {
+		doc, _ := json.Marshal(map[string]any{"auths": map[string]any{hostOf(t, server): map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte(user + ":" + password))}}})
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), doc, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store("first")
+	if _, err := c.Tags(context.Background(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	current = "second"
+	store("second")
+	clk.advance(renewAge)
+	if _, err := c.Tags(context.Background(), "a"); err != nil {
+		t.Fatalf("after the password changed: %v", err)
+	}
+	current = "nobody's"
+	before := len(asked.all())
+	_, err := c.Tags(context.Background(), "a")
+	wantLook(t, err, inventory.ReasonRegistryDenied, "check the credentials")
+	if n := len(asked.all()) - before; n != 1 {
+		t.Errorf("%d requests to be refused", n)
 	}
 }
 
