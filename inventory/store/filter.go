@@ -204,7 +204,7 @@ func (s *selection) source(ctx context.Context, q querier) (source, int, error) 
 		untagged.status = ""
 		c := untagged.index(sourceTag, dimension{}, "tags", "image_id", "name = $3", clean(s.tag))
 		c.uncounted = true
-		n, err := value[int](ctx, q, "select count(*) from (select 1 from tags where name = $1 limit 1000) as t", clean(s.tag))
+		n, err := value[int](ctx, q, "select count(*) from (select 1 from tags where name = $1 limit 1000) as few", clean(s.tag))
 		errs = append(errs, err)
 		if size < 0 || n < size || n < 1000 && n == size {
 			best, size = c, n

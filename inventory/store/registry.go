@@ -134,6 +134,7 @@ func (d *DB) ClaimRegistry(ctx context.Context, owner string, scope inventory.Sy
 				continue
 			}
 			if err == nil {
+				r.State.RepositoryCount, err = value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and not gone", id)
 				work = &inventory.RegistryWork{Registry: r, Lease: inventory.Lease{Owner: owner, Token: token, Until: now.Add(lease)}}
 			}
 			return err

@@ -1,0 +1,370 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"signboard/inventory"
+)
+
+var _ scs.CtxStore = (*Sessions)(nil)
+
+// refused opens a database that can't be opened and returns what a person is
+// told.
+func refused(t *testing.T, dsn string, words ...string) {
+	t.Helper()
+	db, err := Open(t.Context(), dsn)
+	if err == nil {
+		db.Close()
+		t.Fatalf("%s was opened", dsn)
+	}
+	e, ok := errors.AsType[*inventory.Error](err)
+	if !ok {
+		t.Fatalf("not an error for people: %v", err)
+	}
+	for _, w := range words {
+		if !strings.Contains(e.Message, w) {
+			t.Errorf("the message doesn't say %q: %s", w, e.Message)
+		}
+	}
+}
+
+func TestOpen_saysWhatIsWrongAndWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	refused(t, "mysql:x", "sqlite:PATH", "postgres://")
+	refused(t, "sqlite:", "path of a file")
+	refused(t, "sqlite:"+dir, dir, "is a folder", "Name a file in it")
+	refused(t, "sqlite:"+dir+"/no/x.db", dir+"/no", "doesn't exist", "Create it")
+	text := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(text, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, "sqlite:"+text, text, "not a Signboard database")
+	refused(t, "sqlite:"+text+"/x.db", text, "not a folder")
+	refused(t, "postgres://%zz", "postgres://user:password@host:5432/name")
+}
+
+func TestOpen_refusesFolderItCannotWriteTo(t *testing.T) {
+	dir := t.TempDir()
+	for path := dir; path != os.TempDir() && path != "/"; path = filepath.Dir(path) {
+		os.Chmod(path, 0o755)
+	}
+	file := filepath.Join(dir, "old.db")
+	open(t, "sqlite:"+file)
+	for path, mode := range map[string]os.FileMode{dir: 0o555, file: 0o444} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { os.Chmod(dir, 0o755) })
+	if os.Getuid() == 0 { // whom no permission stops; on this thread somebody else looks at files
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		syscall.Setfsuid(65534)
+		defer syscall.Setfsuid(0)
+	}
+	refused(t, "sqlite:"+filepath.Join(dir, "new.db"), dir, "permission denied", "Let this user write")
+	refused(t, "sqlite:"+file, file, "permission denied", "Let this user write")
+}
+
+func TestOpen_refusesDatabaseOfNewerVersion(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		db := open(t, dsn)
+		if _, err := db.bulk.Exec("insert into goose_db_version (version_id, is_applied) values (7, true)"); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, dsn, "made by a newer Signboard (schema 7, this program knows 1)", "restore a backup")
+	})
+}
+
+func TestOpen_unreachablePostgres(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close() // nobody listens there now
+	refused(t, "postgres://dana:secret@"+address+"/signboard", address, "can't be reached", "refused", "Start it")
+	_, err = Open(t.Context(), "postgres://dana:secret@"+address+"/signboard")
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("the password is in the message: %v", err)
+	}
+	base, err := cluster.address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, strings.Replace(base, "/postgres", "/nosuch", 1), "no such database", "Create it")
+}
+
+func TestOpen_severalAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() {
+				db, err := Open(t.Context(), dsn)
+				if err != nil {
+					t.Errorf("opening: %v", err)
+					return
+				}
+				if err := errors.Join(db.Ping(t.Context()), db.Close()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+func TestOpen_pathIsTakenLiterally(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a?b#c %d.db")
+	open(t, "sqlite:"+file)
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", info, err)
+	}
+}
+
+// Two programs and many goroutines write at once; each waits its turn and
+// nobody is told that the database is locked.
+func TestWrite_everybodyGetsATurn(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		second := open(t, dsn)
+		w.list("local", "a", "b")
+		works := []*inventory.RepositoryWork{w.claim("local", "a"), w.claim("local", "b")}
+		var all sync.WaitGroup
+		for n, db := range []*DB{w.db, second} {
+			all.Go(func() {
+				for i := range 20 {
+					if err := db.RecordImages(t.Context(), works[n], []inventory.ImageFinding{signed(i, inventory.Unapproved, []int{1, 2}, "latest")}, w.now); err != nil {
+						t.Errorf("storing images: %v", err)
+					}
+				}
+			})
+			for range 3 {
+				all.Go(func() {
+					for range 15 {
+						if err := db.RecordRefusal(t.Context(), w.entry("access.refused")); err != nil {
+							t.Errorf("writing down: %v", err)
+						}
+						if _, err := db.Counts(t.Context(), ""); err != nil {
+							t.Errorf("counting: %v", err)
+						}
+					}
+				})
+			}
+		}
+		all.Wait()
+		w.noDrift()
+	})
+}
+
+func TestWrite_endsWithItsContext(t *testing.T) {
+	db := open(t, "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
+	release, held := make(chan struct{}), make(chan struct{})
+	go db.write(t.Context(), func(querier) error { close(held); <-release; return nil })
+	<-held
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := db.RecordRefusal(ctx, inventory.AuditEntry{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled write says %v", err)
+	}
+	close(release)
+}
+
+func TestClaimRepository_eachOnlyOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		second := open(t, dsn)
+		var names []string
+		for _, n := range strings.Fields("a b c d e f g h i j k l m n o p") {
+			names = append(names, "team/"+n)
+		}
+		w.list("local", names...)
+		w.list("other")
+		var mu sync.Mutex
+		claimed := map[string]int{}
+		var all sync.WaitGroup
+		for i := range 6 {
+			db := []*DB{w.db, second}[i%2]
+			all.Go(func() {
+				for {
+					work, err := db.ClaimRepository(t.Context(), "somebody", inventory.SyncScope{}, w.now, time.Minute)
+					if err != nil {
+						t.Errorf("claiming: %v", err)
+						return
+					}
+					if work == nil {
+						return
+					}
+					mu.Lock()
+					claimed[work.Repository.Name]++
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		if len(claimed) != len(names) {
+			t.Errorf("%d of %d were claimed", len(claimed), len(names))
+		}
+		for name, n := range claimed {
+			if n != 1 {
+				t.Errorf("%s was claimed %d times", name, n)
+			}
+		}
+		if next, err := w.db.NextDue(t.Context()); err != nil || !next.After(w.now) {
+			t.Errorf("with everything leased the next work is due at %v, %v", next, err)
+		}
+	})
+}
+
+func TestMakeDue_exactNameLeavesRegistryAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.list("local", "a", "b")
+		w.look("local", "a", unsigned(1, "v1"))
+		w.look("local", "b", unsigned(2, "v1"))
+		w.after(time.Minute)
+		due := func(scope inventory.SyncScope) (registry, repository bool) {
+			w.must(w.db.MakeDue(t.Context(), scope, w.now))
+			g, err := w.db.ClaimRegistry(t.Context(), "test", inventory.SyncScope{Registry: "local"}, w.now, -time.Second)
+			w.must(err)
+			r, err := w.db.ClaimRepository(t.Context(), "test", inventory.SyncScope{Registry: "local", Repository: "a"}, w.now, -time.Second)
+			w.must(err)
+			return g != nil, r != nil
+		}
+		if g, r := due(inventory.SyncScope{Registry: "local", Repository: "b"}); g || r {
+			t.Errorf("another repository: registry %v, repository %v", g, r)
+		}
+		if g, r := due(inventory.SyncScope{Registry: "local", Repository: "local/a"}); g || !r {
+			t.Errorf("the repository: registry %v, repository %v", g, r)
+		}
+		if g, _ := due(inventory.SyncScope{Registry: "local", Repository: "new"}); !g {
+			t.Error("a repository nobody knows doesn't have the registry listed")
+		}
+	})
+}
+
+func TestRecordProgress_completeWhenNothingIsLeft(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.list("local", "a", "b")
+		state := func() inventory.RegistryState {
+			r, err := w.db.Registries(t.Context())
+			w.must(err)
+			return r[0].State
+		}
+		id := w.claim("local", "a").Repository.RegistryID
+		w.must(w.db.RecordProgress(t.Context(), id, inventory.Progress{Registry: "local", Done: 3}, true, w.now))
+		if s := state(); s.SyncStartedAt == nil || s.Progress.Done != 3 || s.LastCompleteAt != nil {
+			t.Errorf("running, the state is %+v", s)
+		}
+		w.after(2 * time.Minute)
+		w.look("local", "a", unsigned(1, "v1"))
+		w.must(w.db.RecordProgress(t.Context(), id, inventory.Progress{}, false, w.now))
+		if s := state(); s.SyncStartedAt != nil || s.LastCompleteAt != nil {
+			t.Errorf("with a repository left the state is %+v", s)
+		}
+		w.look("local", "b", unsigned(2, "v1"))
+		w.must(w.db.RecordProgress(t.Context(), id, inventory.Progress{}, false, w.now))
+		if s := state(); s.LastCompleteAt == nil || !s.LastCompleteAt.Equal(w.now) || s.ImageCount != 2 {
+			t.Errorf("complete, the state is %+v", s)
+		}
+	})
+}
+
+func TestSessions_neverKeepTheToken(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		s := w.db.Sessions()
+		w.must(s.Commit("the token", []byte("first"), w.now.Add(time.Hour)))
+		w.must(s.Commit("the token", []byte("second\x00"), w.now.Add(time.Hour)))
+		if data, ok, err := s.Find("the token"); err != nil || !ok || string(data) != "second\x00" {
+			t.Errorf("found %q, %v, %v", data, ok, err)
+		}
+		if n, err := value[int](t.Context(), w.db.reader, "select count(*) from sessions where token_hash like '%the%' or data like '%token%'"); err != nil || n != 0 {
+			t.Errorf("the token can be read: %d, %v", n, err)
+		}
+		w.after(time.Hour)
+		if _, ok, err := s.Find("the token"); err != nil || ok {
+			t.Errorf("expired, it is found: %v", err)
+		}
+		w.must(s.Commit("another", nil, w.now.Add(time.Hour)))
+		if n, err := value[int](t.Context(), w.db.reader, "select count(*) from sessions"); err != nil || n != 1 {
+			t.Errorf("%d sessions are kept, %v", n, err)
+		}
+		w.must(s.Delete("another"))
+		if _, ok, _ := s.Find("another"); ok {
+			t.Error("deleted, it is found")
+		}
+	})
+}
+
+func TestBackup_isWholeWhileOthersWrite(t *testing.T) {
+	w := newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "it's a b.db"))
+	w.list("local", "app")
+	work := w.claim("local", "app")
+	var writer sync.WaitGroup
+	stop := make(chan struct{})
+	writer.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := w.db.RecordImages(t.Context(), work, []inventory.ImageFinding{unsigned(n, "latest")}, w.now); err != nil {
+				t.Errorf("writing meanwhile: %v", err)
+				return
+			}
+		}
+	})
+	file := filepath.Join(t.TempDir(), "copy.db")
+	err := w.db.Backup(t.Context(), file)
+	close(stop)
+	writer.Wait()
+	w.must(err)
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the copy is %v, %v", info, err)
+	}
+	if left, _ := filepath.Glob(file + ".*"); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	restored := open(t, "sqlite:"+file)
+	if drift, err := restored.Recount(t.Context()); err != nil || len(drift) != 0 {
+		t.Errorf("the copy's counts: %v, %v", drift, err)
+	}
+	if err := w.db.Backup(t.Context(), file); inventory.KindOf(err) != inventory.Invalid {
+		t.Errorf("over an older copy: %v", err)
+	}
+	if err := w.db.Backup(t.Context(), filepath.Join(t.TempDir(), "no", "copy.db")); inventory.KindOf(err) != inventory.Invalid {
+		t.Errorf("into a folder that isn't there: %v", err)
+	}
+}
+
+func TestRecordImages_textNobodyCanStoreStopsNobody(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.list("local", "app")
+		f := signed(1, inventory.Unapproved, []int{1}, "v1")
+		f.Verdict.Message = "Signed by a\x00b\xff."
+		f.Evidence.Signatures[0].Signer.Name = "a\x00b\xff"
+		w.look("local", "app", f)
+		if i := w.image("local", "app", digest(1)); i.Message != "Signed by a\uFFFDb\uFFFD." {
+			t.Errorf("the message is %q", i.Message)
+		}
+		w.noDrift()
+	})
+}
