@@ -152,6 +152,9 @@ func (k Key) Verify(message, signature []byte) (scheme string, ok bool) {
 		}
 		return "", false
 	}
+	if p, isEC := k.Public.(*ecdsa.PublicKey); isEC && len(signature) < shortest(p) {
+		return "", false
+	}
 	var buffer [sha512.Size]byte
 	for _, hash := range hashes {
 		sum := digest(hash, message, &buffer)
@@ -167,6 +170,19 @@ func (k Key) Verify(message, signature []byte) (scheme string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// shortest is the least length of a signature worth trying: the most that one on
+// the next smaller curve can have. That a real one is shorter has a probability
+// below 2^-200, and trying every signature on the large curves is slow.
+func shortest(p *ecdsa.PublicKey) int {
+	switch p.Curve {
+	case elliptic.P384():
+		return 73
+	case elliptic.P521():
+		return 105
+	}
+	return 0
 }
 
 var hashes = [...]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}

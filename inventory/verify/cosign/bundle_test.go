@@ -342,7 +342,7 @@ func TestBundle_keylessClaimsToBeSomebodyAndIsNeverGood(t *testing.T) {
 
 // entry is a Rekor entry of kind dsse, without a promise and with a proof that
 // proves nothing.
-func entry(t *testing.T, payload, signature, publicKey []byte) map[string]any {
+func entry(t testing.TB, payload, signature, publicKey []byte) map[string]any {
 	sum := sha256.Sum256(payload)
 	hash := map[string]any{"algorithm": "sha256", "value": hex.EncodeToString(sum[:])}
 	body := marshal(t, map[string]any{"apiVersion": "0.0.1", "kind": "dsse", "spec": map[string]any{
