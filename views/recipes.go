@@ -111,4 +111,4 @@ func (r recipe) commands(reference string, d inventory.Digest) []tab {
 
 // safeReference is host[:port]/repository as registries allow it (distribution
 // specification, "Pulling manifests"); a command to copy holds nothing else.
-var safeReference = regexp.MustCompile(`^[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$`)
+var safeReference = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$`)

@@ -1,0 +1,314 @@
+package views
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"signboard/inventory"
+	"signboard/views/ui"
+)
+
+// What a registry, a certificate or a person may say, at its worst.
+const (
+	markup   = `<script>alert(1)</script><img src=x onerror=alert(2)>"'&`
+	bidi     = "team-a/\u202egnp.exe\u2069/api"
+	rtl      = "فريق-الدفع/خدمة"
+	lookalik = "https://example.com/аcme/build" // the first letter of acme is Cyrillic
+)
+
+var (
+	now      = time.Date(2026, 3, 18, 14, 30, 0, 0, time.UTC)
+	huge     = strings.Repeat("https://ci.example/team/", 400) + "release.yml@refs/heads/main"
+	reviewer = inventory.Actor{Kind: inventory.UserActor, Name: "Sam Lindqvist", Subject: "i|sam", Role: inventory.Reviewer}
+	viewer   = inventory.Actor{Kind: inventory.UserActor, Name: "Maya Okafor", Subject: "i|maya", Role: inventory.Viewer}
+)
+
+func ago(d time.Duration) *time.Time { t := now.Add(-d); return &t }
+
+func digest(n int) inventory.Digest { return inventory.DigestOf(fmt.Appendf(nil, "image %d", n)) }
+
+func frame(title, path string) Frame {
+	return Frame{
+		Title: title, Path: path, Now: now, Actor: reviewer, SignOutURL: "/auth/logout", Demo: true,
+		LastSync: ago(4 * time.Minute), Inbox: 3, Version: "0.1.0",
+	}
+}
+
+func key(n int, name string, standing inventory.Standing) inventory.Signer {
+	return inventory.Signer{
+		ID: inventory.KeyID(digest(1000 + n)), Kind: inventory.KeySigner, Name: name, Standing: standing,
+		Facts:     []inventory.Fact{{Name: "Algorithm", Value: "ECDSA P-256"}, {Name: "Fingerprint", Value: string(digest(1000 + n))}},
+		FirstSeen: ago(40 * 24 * time.Hour), LastSeen: ago(3 * time.Hour), Images: 14, Waiting: 3, Revision: 2,
+	}
+}
+
+func keyless() inventory.Signer {
+	san := "https://github.com/acme/storefront/.github/workflows/release.yml@refs/heads/main"
+	issuer := "https://token.actions.githubusercontent.com"
+	return inventory.Signer{
+		ID: inventory.KeylessID(issuer, san), Kind: inventory.KeylessSigner, Name: san, Standing: inventory.Pending,
+		Facts:     []inventory.Fact{{Name: "Issuer", Value: issuer}, {Name: "Workflow", Value: san}, {Name: "Source repository", Value: "https://github.com/acme/storefront"}},
+		FirstSeen: ago(9 * 24 * time.Hour), LastSeen: ago(2 * time.Hour), Images: 6, Waiting: 6,
+	}
+}
+
+func nasty() inventory.Signer {
+	return inventory.Signer{
+		ID: inventory.KeylessID(markup+"\n"+lookalik, huge), Kind: inventory.KeylessSigner, Name: huge + lookalik, Standing: inventory.Rejected,
+		Facts:     []inventory.Fact{{Name: markup, Value: huge}, {Name: "Subject", Value: bidi}, {Name: "Name", Value: rtl}},
+		FirstSeen: ago(time.Hour), LastSeen: ago(time.Minute), Images: 1, Waiting: 1,
+		Decisions: []inventory.Decision{{ID: "1", Verb: inventory.Reject, Reason: markup + bidi, State: inventory.StateActive, DecidedBy: []inventory.Decider{{Name: markup, At: now}}, Revision: 1}},
+	}
+}
+
+func images40() []inventory.Image {
+	release := key(1, "payments release key", inventory.Approved)
+	release.Facts = nil
+	list := []inventory.Image{
+		{Repository: "team-payments/api", Tags: []string{"v2.4.1", "stable"}, Status: inventory.Trusted, Reason: inventory.ReasonOK, Message: "Signed by payments release key, who is approved for this repository.", Signers: []inventory.Signer{release}},
+		{Repository: "team-payments/ledger", Tags: []string{"v1.9.0"}, Status: inventory.Trusted, Reason: inventory.ReasonOK, Message: "Signed by payments release key.", Signers: []inventory.Signer{release, key(2, "platform base key", inventory.Approved)}, Quarantine: &inventory.Quarantine{ID: "q1"}},
+		{Repository: "team-storefront/web", Tags: []string{"2026.3.17", "latest", "edge", "canary"}, Status: inventory.Unapproved, Reason: inventory.ReasonSignerNotApproved, Message: "The signature holds, but nobody has approved this signer yet.", Signers: []inventory.Signer{keyless()}},
+		{Repository: "team-data/etl", Tags: []string{"nightly"}, Status: inventory.Unverifiable, Reason: inventory.ReasonKeyUnknown, Message: "Signed with a key nobody registered."},
+		{Repository: "team-data/notebook", Tags: []string{"v0.3"}, Status: inventory.Failed, Reason: inventory.ReasonDigestMismatch, Message: "The signature is for another image."},
+		{Repository: "team-platform/ingress", Tags: []string{"v5"}, Status: inventory.Unsigned, Reason: inventory.ReasonNoSignature, Message: "Every place a signature could be was read, and there is none."},
+		{Repository: "team-platform/cache", Tags: []string{"v7.2"}, Status: inventory.Unknown, Reason: inventory.ReasonRegistryUnreachable, Message: "This could not be checked: the registry did not answer.", Stale: true, LastGood: &inventory.LastGood{Status: inventory.Trusted, CheckedAt: *ago(30 * time.Hour)}},
+		{Repository: bidi, Tags: []string{markup, rtl}, Status: inventory.Unapproved, Reason: inventory.ReasonSignerRejected, Message: markup, Signers: []inventory.Signer{nasty()}},
+		{Repository: rtl, Tags: nil, Status: "made-up", Reason: "made_up", Message: huge},
+	}
+	for i := range list {
+		list[i].ID, list[i].Registry, list[i].Digest, list[i].CheckedAt = int64(i), "local", digest(i), ago(time.Duration(i*7+1)*time.Minute)
+		list[i].FirstSeen, list[i].LastSeen = *ago(30 * 24 * time.Hour), *ago(time.Minute)
+		list[i].MediaType, list[i].Kind = inventory.MediaTypeOCIManifest, inventory.SingleImage
+	}
+	list[8].CheckedAt = nil
+	return list
+}
+
+func counts(n ...int) inventory.Counts {
+	c := inventory.Counts{ByStatus: map[inventory.Status]int{}, Quarantined: 2, Stale: 1}
+	for i, s := range inventory.Statuses {
+		if i < len(n) {
+			c.ByStatus[s] = n[i]
+			c.Images += n[i]
+		}
+	}
+	return c
+}
+
+func quarantines() []inventory.Quarantine {
+	return []inventory.Quarantine{
+		{ID: "q1", Digest: digest(1), Reason: "Ships a library with a known remote flaw; wait for 1.9.1.", By: "Sam Lindqvist", At: *ago(26 * time.Hour), Images: 1},
+		{ID: "q2", Repository: "local/team-data/notebook", Tag: "v0.3", Reason: markup + bidi, By: markup, At: *ago(2 * time.Hour), ExpiresAt: ago(-72 * time.Hour), Images: 2},
+	}
+}
+
+func days() []inventory.Day {
+	var list []inventory.Day
+	for i := range 14 {
+		list = append(list, inventory.Day{Date: now.AddDate(0, 0, i-13).Format(time.DateOnly), Counts: counts(14+i*2/3, 8-i/4, 3, 2, 9-i/3, 3)})
+	}
+	return list
+}
+
+func facets() inventory.Facets {
+	f := inventory.Facets{
+		Registry: []inventory.Facet{{Value: "local", Count: 39}, {Value: markup, Count: 2}},
+		Team:     []inventory.Facet{{Value: "payments", Count: 14}, {Value: "storefront", Count: 9}, {Value: inventory.NoTeam, Count: 5}},
+		Signer:   []inventory.Facet{{Value: string(key(1, "", "").ID), Label: "payments release key", Count: 14}, {Value: string(nasty().ID), Label: huge, Count: 1}},
+		Format:   []inventory.Facet{{Value: string(inventory.FormatSimpleSigning), Count: 20}, {Value: string(inventory.FormatBundle), Count: 11}},
+		Reason:   []inventory.Facet{{Value: "ok", Count: 24}, {Value: "no_signature", Count: 6}, {Value: "signer_not_approved", Count: 5}},
+	}
+	for i, s := range inventory.Statuses {
+		f.Status = append(f.Status, inventory.Facet{Value: string(s), Count: 24 - 4*i})
+	}
+	f.Status = append(f.Status, inventory.Facet{Value: string(inventory.Quarantined), Count: 2})
+	return f
+}
+
+// signature is evidence with every role and every result in it.
+func signature(outcome inventory.Outcome, signer *inventory.Signer) inventory.Signature {
+	s := inventory.Signature{
+		Format: inventory.FormatSimpleSigning, Manifest: digest(300), Outcome: outcome, Reason: inventory.ReasonOK,
+		Message: "Every check passed.", SignedAt: ago(50 * time.Hour), SignedAtSource: inventory.SignedAtTlog, Signer: signer,
+		Checks: []inventory.Check{
+			{Name: "payload_digest", Result: inventory.Pass, Message: "The payload names this image's digest."},
+			{Name: "payload_type", Result: inventory.Pass, Message: "The payload is a cosign container image signature."},
+			{Name: "docker_reference", Result: inventory.Skip, Message: "The payload names another repository; that is shown, and doesn't count."},
+			{Name: "signature", Result: inventory.Pass, Message: "The signature was made by this key over these bytes."},
+			{Name: "log_entry", Result: inventory.Pass, Message: "The public log vouches for the entry."},
+			{Name: "something_unclaimed", Result: inventory.Pass, Message: "A check that no link names is shown at the signature."},
+		},
+		Chain: []inventory.Link{
+			{Role: inventory.RoleImage, Name: string(digest(0)), Fingerprint: string(digest(0)), Checks: []string{"payload_digest"}},
+			{Role: inventory.RoleStatement, Name: "cosign container image signature", Checks: []string{"payload_type", "docker_reference"}, Facts: []inventory.Fact{{Name: "Repository", Value: "127.0.0.1:5000/team-payments/api"}}},
+			{Role: inventory.RoleSignature, Name: "ECDSA P-256 with SHA-256", Checks: []string{"signature"}},
+			{Role: inventory.RoleTlog, Name: "log index 128734", Checks: []string{"log_entry"}, Facts: []inventory.Fact{{Name: "Logged at", Value: "2026-03-16 12:30:00 UTC"}}},
+			{Role: inventory.RoleTimestamp, Name: "no timestamp", Checks: nil},
+			{Role: inventory.RoleKey, Name: "payments release key", Fingerprint: string(digest(1001)), Facts: []inventory.Fact{{Name: "Algorithm", Value: "ECDSA P-256"}}},
+		},
+	}
+	return s
+}
+
+func failing() inventory.Signature {
+	s := signature(inventory.OutcomeInvalid, nil)
+	signer := nasty()
+	s.Signer, s.Reason, s.Format = &signer, inventory.ReasonDigestMismatch, inventory.FormatBundle
+	s.Message, s.SignedAt = "The payload names another image: it was copied.", nil
+	s.Checks[0].Result, s.Checks[0].Message = inventory.Fail, "The payload names sha256:4f3a, this image is another. "+markup
+	s.Checks[3].Result, s.Checks[4].Result = inventory.Errored, inventory.Skip
+	s.Chain = append(s.Chain[:5:5], inventory.Link{Role: inventory.RoleLeaf, Name: huge, Issuer: bidi, NotBefore: ago(60 * time.Hour), NotAfter: ago(59 * time.Hour)},
+		inventory.Link{Role: inventory.RoleIntermediate, Name: markup}, inventory.Link{Role: inventory.RoleRoot, Name: rtl})
+	return s
+}
+
+func trustedImage() inventory.Image {
+	i := images40()[0]
+	signer, other := key(1, "payments release key", inventory.Approved), key(3, "old build key", inventory.Revoked)
+	second := signature(inventory.OutcomeVerified, &other)
+	second.Format = inventory.FormatBundle
+	i.Signatures = []inventory.Signature{signature(inventory.OutcomeVerified, &signer), second}
+	i.Kind, i.MediaType = inventory.IndexImage, inventory.MediaTypeOCIIndex
+	i.Teams = []string{"payments"}
+	i.Platforms = []inventory.Platform{{Platform: "linux/amd64", Digest: digest(51), Status: inventory.Trusted, Inherited: true}, {Platform: "linux/arm64/v8", Digest: digest(52), Status: inventory.Unsigned}}
+	i.Attestations = []inventory.Attestation{{PredicateType: "https://slsa.dev/provenance/v1", Outcome: inventory.OutcomeVerified, Message: "Built by the release workflow.", Signer: &signer, Manifest: digest(60)}, {PredicateType: "https://cyclonedx.org/bom", Outcome: inventory.OutcomeUnverifiable, Message: "It could not be checked.", Manifest: digest(61)}}
+	i.History = []inventory.VerdictChange{{At: *ago(40 * time.Hour), From: inventory.Unapproved, To: inventory.Trusted, Reason: inventory.ReasonOK, Message: "Signed by payments release key, who is approved for this repository."}, {At: *ago(48 * time.Hour), To: inventory.Unapproved, Reason: inventory.ReasonSignerNotApproved, Message: "Nobody had approved the signer yet."}}
+	i.TagMoves = []inventory.TagMove{{Tag: "stable", From: digest(70), To: i.Digest, At: *ago(20 * time.Hour)}, {Tag: "v2.4.1", To: i.Digest, At: *ago(48 * time.Hour)}}
+	i.Elsewhere = []inventory.Place{{Registry: "mirror", Repository: "payments/api", Status: inventory.Unapproved}}
+	i.Parents = []inventory.Parent{{Digest: digest(71), Tags: []string{"v2"}, Status: inventory.Trusted}}
+	return i
+}
+
+func heldImage() inventory.Image {
+	i := images40()[7]
+	signer := nasty()
+	i.Signatures = []inventory.Signature{failing(), signature(inventory.OutcomeVerified, &signer)}
+	q := quarantines()[1]
+	i.Quarantine = &q
+	i.History = []inventory.VerdictChange{{At: now, From: inventory.Unknown, To: inventory.Unapproved, Message: markup}}
+	i.TagMoves = []inventory.TagMove{{Tag: markup, From: digest(7), To: "", At: now}}
+	i.Attestations = []inventory.Attestation{{PredicateType: markup, Outcome: "made-up", Message: bidi, Signer: &signer}}
+	return i
+}
+
+func registryList() []inventory.Registry {
+	return []inventory.Registry{
+		{Name: "local", URL: "http://127.0.0.1:5000", Interval: 15 * time.Minute, Repositories: []inventory.Glob{"**"}, Tags: []inventory.Glob{"**"},
+			State: inventory.RegistryState{RepositoryCount: 17, ImageCount: 41, NextDueAt: now.Add(11 * time.Minute), LastCompleteAt: ago(4 * time.Minute), SyncStartedAt: ago(3 * time.Second),
+				Progress: inventory.Progress{Registry: "local", Repository: "team-payments/api", Done: 23, Known: 41, Failed: 1, Verified: 19, Requests: 120}}},
+		{Name: "mirror", URL: "https://mirror.example", Interval: time.Hour, Repositories: []inventory.Glob{"payments/**", "base/*"}, Tags: []inventory.Glob{"v*"},
+			State: inventory.RegistryState{RepositoryCount: 4, ImageCount: 12, NextDueAt: now.Add(2 * time.Minute), LastCompleteAt: ago(30 * time.Hour),
+				Failing: &inventory.Failure{Reason: inventory.ReasonRegistryUnreachable, Message: "mirror.example did not answer within 10 seconds.", Since: *ago(29 * time.Hour), At: *ago(5 * time.Minute)}}},
+		{Name: markup, URL: huge, State: inventory.RegistryState{FailingRepos: 3, LastCompleteAt: ago(time.Hour)}},
+	}
+}
+
+func overviewPage() OverviewPage {
+	registries := registryList()
+	return OverviewPage{
+		Frame: frame("Overview", "/"), Registries: 3, Counts: counts(24, 5, 3, 2, 5, 2), WeekAgo: &days()[6],
+		Attention: []Attention{
+			ImagesNeed(inventory.Failed, 2, ""), RegistryFailing(registries[1]), SignersWaiting(3, 5),
+			ImagesNeed(inventory.Unverifiable, 3, ""), ApprovalExpiring(key(1, "payments release key", inventory.Approved), inventory.Decision{ExpiresAt: ago(-100 * time.Hour)}), ImagesNeed(inventory.Unsigned, 5, ""),
+		},
+		Teams: []inventory.TeamCounts{{Team: "payments", Counts: counts(11, 1, 0, 0, 1, 1)}, {Team: "platform", Counts: counts(7, 1, 1, 0, 2, 1)}, {Team: "storefront", Counts: counts(4, 3, 0, 1, 0)}, {Team: inventory.NoTeam, Counts: counts(2, 0, 2, 1, 2)}},
+		Days:  days(), Quarantines: quarantines(), Failing: registries[1:2],
+	}
+}
+
+func signerPage(s inventory.Signer) SignerPage {
+	return SignerPage{Frame: frame(s.Name, s.ID.Path()), Signer: s, Images: images40()[:3], Teams: []string{"payments", inventory.NoTeam}, Approvers: 2}
+}
+
+type sample struct {
+	name string
+	page templ.Component
+}
+
+// samples is every page in every designed state.
+func samples() []sample {
+	full := overviewPage()
+	calm := OverviewPage{Frame: frame("Overview", "/"), Registries: 1, Counts: counts(530)}
+	calm.Frame.Demo, calm.Frame.Actor = false, viewer
+	fresh := OverviewPage{Frame: frame("Overview", "/"), Registries: 1}
+	fresh.Frame.LastSync = nil
+
+	filter := inventory.ImageFilter{Status: inventory.Unapproved, Q: markup, Team: "payments", Signer: nasty().ID, Repository: "local/**", Tag: "v1", Registry: rtl, Format: inventory.FormatBundle, Reason: inventory.ReasonOutOfScope}
+	list := ImagesPage{Frame: frame("Images", "/images"), Registries: 1, List: inventory.ImageList{Images: images40(), Next: "c2", Total: 41}, Facets: facets()}
+	narrowed := list
+	narrowed.Filter, narrowed.List.Total, narrowed.List.Capped, narrowed.Cursor = filter, 1000, true, "c1"
+	narrowed.Frame.Path = ImagesURL(filter, "c1")
+	none := ImagesPage{Frame: frame("Images", "/images?q=x"), Registries: 1, Filter: filter, Problem: "“purple” is not a status."}
+	nothing := ImagesPage{Frame: frame("Images", "/images?q=x"), Registries: 1, Filter: inventory.ImageFilter{Q: "nothing"}, Facets: facets()}
+
+	image := func(i inventory.Image) ImagePage {
+		return ImagePage{Frame: frame(i.FullRepository(), ImageURL(i.FullRepository(), i.Digest)), Image: i, Host: "127.0.0.1:5000"}
+	}
+	unsigned, unknown, unapproved, invalid := image(images40()[5]), image(images40()[6]), images40()[2], images40()[4]
+	kl, known := keyless(), key(9, "etl key", inventory.Pending)
+	unapproved.Signatures = []inventory.Signature{signature(inventory.OutcomeVerified, &kl)}
+	invalid.Signatures = []inventory.Signature{failing()}
+	unverifiable := images40()[3]
+	unverifiable.Signatures = []inventory.Signature{{Format: inventory.FormatSimpleSigning, Manifest: digest(9), Outcome: inventory.OutcomeUnverifiable, Reason: inventory.ReasonKeyUnknown, Message: "Signed with a key nobody registered.", Signer: &known}}
+	refused := image(heldImage())
+	refused.QuarantineForm = QuarantineForm{Tag: markup, Reason: markup, ExpiresAt: "2026-01-01", Problem: "The last day has passed."}
+
+	inbox := SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Signers: []inventory.Signer{keyless(), key(4, "etl key", inventory.Pending), nasty()}, Counts: map[inventory.Standing]int{inventory.Pending: 3, inventory.Approved: 4, inventory.Revoked: 1}, Next: "c"}
+	approved := key(1, "payments release key", inventory.Approved)
+	approved.PublicKey, approved.RegisteredAt, approved.RegisteredBy = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n", ago(50*24*time.Hour), "Sam Lindqvist"
+	approved.Decisions = []inventory.Decision{
+		{ID: "2", Verb: inventory.Approve, Repositories: []inventory.Glob{"local/team-payments/**", "**"}, Reason: "Fingerprint compared with Priya by telephone.", ExpiresAt: ago(-90 * 24 * time.Hour), State: inventory.StateActive, DecidedBy: []inventory.Decider{{Name: "Sam Lindqvist", At: *ago(40 * time.Hour)}, {Name: "Ana Ruiz", At: *ago(39 * time.Hour)}}},
+		{ID: "1", Verb: inventory.Approve, Repositories: []inventory.Glob{"local/team-payments/api"}, Reason: "First.", State: inventory.StateRevoked, DecidedBy: []inventory.Decider{{Name: "Sam Lindqvist", At: *ago(80 * time.Hour)}}},
+	}
+	decide := signerPage(keyless())
+	decide.Impact = &Impact{Decision: inventory.Approve, Changes: []Change{{From: inventory.Unapproved, To: inventory.Trusted, Images: 6}}, Examples: images40()[:1]}
+	raced := signerPage(nasty())
+	raced.Form = SignerForm{Decision: inventory.Approve, Repositories: markup + "\n**", Reason: markup, Problem: "Dana revoked this signer while you were reading.", Conflict: true}
+	watched := signerPage(approved)
+	watched.Frame.Actor = viewer
+
+	audit := AuditPage{Frame: frame("Audit", "/audit"), Next: "c", Cursor: "b"}
+	for i, action := range []string{"signer.approve", "image.quarantine", "access.refused", "session.start", "made.up_thing"} {
+		audit.Entries = append(audit.Entries, inventory.AuditEntry{Index: int64(40 - i), At: *ago(time.Duration(i) * time.Hour), Actor: reviewer, Action: action, Object: string(approved.ID), Reason: "Compared by telephone.", Before: `{"standing":"pending"}`, After: `{"standing":"approved"}`, Address: "127.0.0.1"})
+	}
+	audit.Entries[4].Object, audit.Entries[4].Reason, audit.Entries[4].Actor = markup+bidi, huge, inventory.Actor{Kind: inventory.SystemActor, Name: markup}
+
+	out := frame("Sign in", "/signin")
+	out.Actor, out.SignOutURL, out.SignInURL, out.Inbox, out.LastSync = inventory.Actor{}, "", "/signin", 0, nil
+
+	noisy := frame("Quarantine", "/quarantine")
+	noisy.Flash, noisy.Notice = &Flash{Problem: true, Message: markup}, "The clock of this machine is a day off."
+
+	list2 := []sample{
+		{"overview", full}, {"overview-calm", calm}, {"overview-fresh", fresh}, {"overview-no-registry", OverviewPage{Frame: frame("Overview", "/")}},
+		{"images", list}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
+		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-unknown", unknown}, {"image-nasty", refused},
+		{"signers", inbox}, {"signers-well", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1}}, {"signers-none", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Standing: inventory.Revoked}}, {"signers-no-registry", SignersPage{Frame: frame("Signers", "/signers")}},
+		{"signer", decide}, {"signer-approved", watched}, {"signer-nasty", raced},
+		{"quarantine", QuarantinePage{Frame: noisy, Registries: 1, Standing: quarantines(), Released: []inventory.Quarantine{{ID: "q0", Digest: digest(3), Reason: "A mistake.", By: "Sam", At: *ago(90 * time.Hour), ReleasedAt: ago(80 * time.Hour), ReleasedBy: "Sam", ReleasedReason: markup}}, Next: "c", Refused: "q2", Problem: "A reason is needed."}},
+		{"quarantine-well", QuarantinePage{Frame: frame("Quarantine", "/quarantine"), Registries: 1}},
+		{"registries", RegistriesPage{Frame: frame("Registries", "/registries"), Registries: registryList(), Failing: map[string][]inventory.Repository{markup: {{Registry: markup, Name: bidi, NextDueAt: now.Add(time.Minute), Failing: &inventory.Failure{Reason: inventory.ReasonRegistryDenied, Message: markup, Since: *ago(time.Hour), At: now}}}}}},
+		{"registries-no-registry", RegistriesPage{Frame: frame("Registries", "/registries")}},
+		{"learn", LearnPage{Frame: frame("Learn", "/learn")}},
+		{"audit", audit}, {"audit-none", AuditPage{Frame: frame("Audit", "/audit")}},
+		{"search", SearchPage{Frame: frame("Search", "/search?q=api"), Q: "api", Repositories: []inventory.Repository{{Registry: "local", Name: "team-payments/api"}, {Registry: "local", Name: bidi}}, Signers: []inventory.Signer{keyless(), nasty()}, Images: images40()[:2]}},
+		{"search-none", SearchPage{Frame: frame("Search", "/search?q=x"), Q: markup}},
+		{"help", HelpPage{Frame: frame("Help", "/help")}},
+		{"signin", SignInPage{Frame: out, StartURL: "/auth/start?return=%2F", Provider: "Acme sign-in", Problem: "The sign-in took too long.", SignedOut: true}},
+	}
+	for _, r := range inventory.Reasons {
+		list2 = append(list2, sample{"learn-" + string(r), ReasonPage{Frame: frame(string(r), "/learn/"+string(r)), Reason: r, Reference: "127.0.0.1:5000/team-payments/api", Digest: digest(0), Tag: "v2.4.1"}})
+	}
+	for _, k := range []inventory.Kind{inventory.Internal, inventory.NotFound, inventory.Invalid, inventory.Conflict, inventory.Forbidden, inventory.Unauthorized, inventory.Unavailable} {
+		f := frame("Error", "/x")
+		f.Theme = ui.ThemeDark
+		if k == inventory.Unauthorized {
+			f = out
+		}
+		list2 = append(list2, sample{"error-" + string(k), ErrorPage{Frame: f, Kind: k, Status: 500, Message: map[bool]string{true: markup}[k == inventory.Invalid], Request: "01JQ", Back: "/images"}})
+	}
+	return list2
+}
