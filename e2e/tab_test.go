@@ -126,13 +126,24 @@ func (tb *tab) path() string {
 	return eval[string](tb, `location.pathname + location.search`)
 }
 
-// waits until an expression is true.
+// until waits for an expression to be true. The page may change meanwhile, so
+// an evaluation that fails is tried again.
 func (tb *tab) until(expression string) {
 	tb.t.Helper()
 	ctx, cancel := context.WithTimeout(tb.ctx, 15*time.Second)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
-		tb.t.Fatalf("never came true on %s: %s: %v\n%s", tb.path(), expression, err, tb.text())
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		if err == nil && ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			tb.t.Fatalf("never came true on %s: %s: %v\n%s", tb.path(), expression, err, tb.text())
+		case <-tick.C:
+		}
 	}
 }
 

@@ -115,7 +115,6 @@ type reporter struct {
 	quit chan struct{}
 	gone chan struct{}
 	id   int64
-	base inventory.Progress
 }
 
 func (r *reporter) start(ctx context.Context, id int64) {

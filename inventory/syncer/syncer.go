@@ -251,6 +251,11 @@ func (s *Syncer) catalog(ctx context.Context, peer Peer, w *inventory.RegistryWo
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if before := w.Registry.State.RepositoryCount; err == nil && len(names) == 0 && before > 0 {
+		// Credentials that lost their rights see an empty registry, not an error.
+		err = &inventory.LookError{Reason: inventory.ReasonRegistryDenied, Message: fmt.Sprintf(
+			"%s suddenly lists no repository, where there were %d. Nothing is taken for deleted: may its credentials still list them?", peer.Name, before)}
+	}
 	if err == nil {
 		if err := s.store.RecordCatalog(ctx, w, names, true, s.Clock()); err != nil {
 			return fmt.Errorf("storing the repositories of %s: %w", peer.Name, err)
