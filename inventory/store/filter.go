@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -118,13 +119,14 @@ func hasWords(name string, words []string) bool {
 
 // fewRepositories is up to how many repositories are read side by side, each
 // from its own place in the index; more are a filter on another walk.
-const fewRepositories = 400
+const fewRepositories = 5000
 
 // source is an index that ends in the id: it answers candidates, newest first.
 type source struct {
 	kind         string // the filter that it takes care of, with the status
 	facet        dimension
 	uncounted    bool // no counter says how many there are
+	size         int
 	query        string
 	args         []any
 	repositories []int64
@@ -141,40 +143,29 @@ const (
 	sourceFacet      = "facet"
 )
 
-// source chooses the index with the fewest candidates, and says how many.
-func (s *selection) source(ctx context.Context, q querier) (source, int, error) {
+// sources are the indexes that can answer candidates, one for each filter, the
+// one with the fewest first.
+func (s *selection) sources(ctx context.Context, q querier) ([]source, error) {
 	var (
-		best source
-		size = -1
+		list []source
+		errs []error
 	)
-	offer := func(c source, kind string, values ...string) error {
-		n := 0
+	offer := func(c source, kind string, values ...string) {
 		status := s.status
 		if c.kind == sourceHeld {
 			status = inventory.Quarantined
 		}
-		for _, v := range values {
-			is, err := counts(ctx, q, kind, v)
-			if err != nil {
-				return err
+		err := eachIn(ctx, q, "select status, n from counters where kind = $1 and value in %s", values, func(rows *sql.Rows) error {
+			var is inventory.Status
+			var n int
+			err := rows.Scan(&is, &n)
+			if is == status || status == "" && string(is) != overlayHeld && string(is) != overlayStale {
+				c.size += n
 			}
-			if c.kind == sourceHeld {
-				if err := adjust(ctx, q, "", &is, s.now); err != nil {
-					return err
-				}
-			}
-			if status == "" {
-				n += is.Images
-			} else {
-				n += is.Of(status)
-			}
-		}
-		if size < 0 || n < size {
-			best, size = c, n
-		}
-		return nil
+			return err
+		}, kind)
+		list, errs = append(list, c), append(errs, err)
 	}
-	var errs []error
 	if few := len(s.repositories); s.repositories != nil && few <= fewRepositories {
 		c := source{kind: sourceRepository, status: s.status}
 		var values []string
@@ -183,37 +174,34 @@ func (s *selection) source(ctx context.Context, q querier) (source, int, error) 
 			values = append(values, strconv.FormatInt(id, 10))
 		}
 		slices.Sort(c.repositories)
-		errs = append(errs, offer(c, countRepository, values...))
+		offer(c, countRepository, values...)
 	}
 	for _, f := range s.facets {
-		errs = append(errs, offer(s.index(sourceFacet, f, "image_facets", "image_id", "kind = $3 and value = $4", f.kind, f.value), f.kind, f.value))
+		offer(s.index(sourceFacet, f, "image_facets", "image_id", "kind = $3 and value = $4", f.kind, clean(f.value)), f.kind, f.value)
 	}
 	if s.registry != 0 {
-		errs = append(errs, offer(s.index(sourceRegistry, dimension{}, "images", "id", "listed and registry_id = $3", s.registry), countRegistry, strconv.FormatInt(s.registry, 10)))
+		offer(s.index(sourceRegistry, dimension{}, "images", "id", "listed and registry_id = $3", s.registry), countRegistry, strconv.FormatInt(s.registry, 10))
 	}
 	if s.reason != "" {
-		errs = append(errs, offer(s.index(sourceReason, dimension{}, "images", "id", "listed and reason = $3", s.reason), countReason, string(s.reason)))
+		offer(s.index(sourceReason, dimension{}, "images", "id", "listed and reason = $3", clean(s.reason)), countReason, string(s.reason))
 	}
+	plain := *s // of these indexes there is none with a status
+	plain.status = ""
 	if s.held {
-		held := *s
-		held.status = ""
-		errs = append(errs, offer(held.index(sourceHeld, dimension{}, "images", "id", "listed and quarantine_id is not null"), countAll, ""))
+		offer(plain.index(sourceHeld, dimension{}, "images", "id", "listed and quarantine_id is not null"), countAll, "")
 	}
 	if s.tag != "" {
-		untagged := *s
-		untagged.status = ""
-		c := untagged.index(sourceTag, dimension{}, "tags", "image_id", "name = $3", clean(s.tag))
+		c := plain.index(sourceTag, dimension{}, "tags", "image_id", "name = $3", clean(s.tag))
 		c.uncounted = true
 		n, err := value[int](ctx, q, "select count(*) from (select 1 from tags where name = $1 limit 1000) as few", clean(s.tag))
-		errs = append(errs, err)
-		if size < 0 || n < size || n < 1000 && n == size {
-			best, size = c, n
-		}
+		c.size = n
+		list, errs = append(list, c), append(errs, err)
 	}
-	if size < 0 {
-		errs = append(errs, offer(s.index(sourceAll, dimension{}, "images", "id", "listed"), countAll, ""))
+	if len(list) == 0 {
+		offer(s.index(sourceAll, dimension{}, "images", "id", "listed"), countAll, "")
 	}
-	return best, size, errors.Join(errs...)
+	slices.SortStableFunc(list, func(a, b source) int { return cmp.Compare(a.size, b.size) })
+	return list, errors.Join(errs...)
 }
 
 // index is a source over one table. Its query takes the id to go down from and
@@ -234,21 +222,46 @@ func (c source) next(ctx context.Context, q querier, before int64, n int) ([]int
 	if c.kind != sourceRepository {
 		return column[int64](ctx, q, c.query, with([]any{before, n}, c.args)...)
 	}
-	var ids []int64
-	for part := range slices.Chunk(c.repositories, 100) {
-		var b strings.Builder
-		args := []any{before, n}
-		status := ""
-		if c.status != "" {
-			args = append(args, c.status)
-			status = " and status = $3"
+	status, args := "", []any{before}
+	if c.status != "" {
+		status, args = " and status = $2", append(args, c.status)
+	}
+	// The newest n are in the n repositories whose newest are newest: each of
+	// those has one that everything in the other repositories is older than.
+	type top struct{ repository, newest int64 }
+	var tops []top
+	for part := range slices.Chunk(c.repositories, maxParams) {
+		err := each(ctx, q, fmt.Sprintf(`
+			select id, newest
+			from (select r.id, (select i.id
+			        from images i
+			        where i.listed and i.repository_id = r.id and i.id < $1%s
+			        order by i.id desc
+			        limit 1) as newest
+			      from repositories r
+			      where r.id in %s) as r
+			where newest is not null`, status, params(len(args), len(part))),
+			scanInto(&tops, func(t *top) []any { return []any{&t.repository, &t.newest} }), with(args, part)...)
+		if err != nil {
+			return nil, err
 		}
-		for i, id := range part {
+	}
+	slices.SortFunc(tops, func(a, b top) int { return cmp.Compare(b.newest, a.newest) })
+	if len(tops) > n {
+		tops = tops[:n]
+	}
+	var ids []int64
+	for part := range slices.Chunk(tops, 100) {
+		var b strings.Builder
+		args := append(slices.Clone(args), n)
+		limit := len(args)
+		for i, t := range part {
 			if i > 0 {
 				b.WriteString(" union all ")
 			}
-			args = append(args, id)
-			fmt.Fprintf(&b, "select id from (select id from images where listed and repository_id = $%d%s and id < $1 order by id desc limit $2) as r%d", len(args), status, i)
+			args = append(args, t.repository)
+			fmt.Fprintf(&b, "select id from (select id from images where listed and repository_id = $%d and id < $1%s order by id desc limit $%d) as r%d",
+				len(args), status, limit, i)
 		}
 		more, err := column[int64](ctx, q, b.String(), args...)
 		if err != nil {
@@ -261,13 +274,48 @@ func (c source) next(ctx context.Context, q querier, before int64, n int) ([]int
 	return ids[:min(len(ids), n)], nil
 }
 
+// chunk is how many candidates are asked for at once: of many repositories
+// fewer, since each is asked.
+func (c source) chunk() int {
+	if c.kind == sourceRepository && len(c.repositories) > 10 {
+		return 100
+	}
+	return countWalk
+}
+
+// leap finds where below an id the next image can be that all sources hold, by
+// asking each in turn for its newest below what the others left. It ends after a
+// few rounds: it is for what lies apart, such as two teams' images of different
+// years, and where sources interleave a walk is quicker. 0 means that one of
+// them has nothing more.
+func leap(ctx context.Context, q querier, sources []source, before int64) (int64, error) {
+	if len(sources) == 1 {
+		return before, nil
+	}
+	for range 8 {
+		at := before
+		for _, c := range sources {
+			top, err := c.next(ctx, q, at, 1)
+			if err != nil || len(top) == 0 {
+				return 0, err
+			}
+			at = top[0] + 1
+		}
+		if at == before {
+			break
+		}
+		before = at
+	}
+	return before, nil
+}
+
 // rest reports whether filters are left that the source doesn't take care of.
 func (s *selection) rest(c source) bool {
 	return s.status != "" && c.status == "" ||
 		s.held || // what ran out is still marked
 		s.registry != 0 && c.kind != sourceRegistry ||
 		s.reason != "" && c.kind != sourceReason ||
-		s.tag != "" || // tags of registries that aren't configured
+		s.tag != "" || // tags of registries that aren't configured stay
 		s.repositories != nil && c.kind != sourceRepository ||
 		len(s.facets) > 1 || len(s.facets) == 1 && c.facet != s.facets[0]
 }

@@ -14,14 +14,14 @@ import (
 // other filters are asked of each candidate; a page that is full of misses ends
 // early and has a next one all the same.
 const (
-	countWalk = 1000  // candidates that are looked at for the total
-	pageWalk  = 20000 // candidates that are looked at for a page
+	countWalk = 1000 // candidates that are looked at for the total, and at once
+	pageWalk  = 5000 // candidates that are looked at for a page
 )
 
 // Images lists one page of the images in use that the filter selects, newest
 // first. With one filter, or a status and one more, Total is exact; with more
-// it is what the newest thousand candidates hold, and Capped says that there
-// may be others. A page can be shorter than asked for and still have a next.
+// it is what the newest candidates hold, at most a thousand, and Capped says that
+// there may be others. A page can be shorter than asked for and still have a next.
 func (d *DB) Images(ctx context.Context, f inventory.ImageFilter, p inventory.Page, now time.Time) (inventory.ImageList, error) {
 	before, err := parseCursor(p.Cursor)
 	if err != nil {
@@ -33,26 +33,22 @@ func (d *DB) Images(ctx context.Context, f inventory.ImageFilter, p inventory.Pa
 		if err != nil || s.nothing {
 			return err
 		}
-		source, size, err := s.source(ctx, q)
+		sources, err := s.sources(ctx, q)
 		if err != nil {
 			return err
 		}
+		best := sources[0]
 		var ids []int64
 		switch {
 		case s.digest != "":
 			ids, list.Next, err = s.byDigest(ctx, q, &list, before, p.Size())
-		case !s.rest(source):
-			list.Total = size
-			if ids, err = source.next(ctx, q, before, p.Size()+1); len(ids) > p.Size() {
+		case s.rest(best):
+			ids, err = s.walk(ctx, q, sources, before, p.Size(), &list)
+		default:
+			list.Total = best.size
+			if ids, err = best.next(ctx, q, before, p.Size()+1); len(ids) > p.Size() {
 				ids = ids[:p.Size()]
 				list.Next = strconv.FormatInt(ids[len(ids)-1], 10)
-			}
-			if source.uncounted {
-				list.Total, list.Capped, err = s.count(ctx, q, source)
-			}
-		default:
-			if list.Total, list.Capped, err = s.count(ctx, q, source); err == nil {
-				ids, list.Next, err = s.walk(ctx, q, source, before, p.Size())
 			}
 		}
 		if err != nil {
@@ -70,42 +66,48 @@ func (d *DB) Images(ctx context.Context, f inventory.ImageFilter, p inventory.Pa
 	return list, err
 }
 
-// walk gathers a page of ids from candidates that every filter holds.
-func (s *selection) walk(ctx context.Context, q querier, source source, before int64, size int) (ids []int64, next string, err error) {
-	for seen := 0; seen < pageWalk; {
-		candidates, err := source.next(ctx, q, before, countWalk)
-		if err != nil {
-			return nil, "", err
+// walk gathers a page of ids from the candidates of the first source that every
+// filter holds, and fills in the list's totals and next page.
+func (s *selection) walk(ctx context.Context, q querier, sources []source, before int64, size int, list *inventory.ImageList) ([]int64, error) {
+	const newest = 1<<63 - 1
+	from := sources[0]
+	next := func(before int64) (candidates, held []int64, err error) {
+		if before, err = leap(ctx, q, sources, before); err != nil || before == 0 {
+			return nil, nil, err
 		}
-		held, err := s.filter(ctx, q, source, candidates)
-		if err != nil {
-			return nil, "", err
+		if candidates, err = from.next(ctx, q, before, from.chunk()); err == nil {
+			held, err = s.filter(ctx, q, from, candidates)
 		}
-		if room := size - len(ids); len(held) > room {
-			ids = append(ids, held[:room]...)
-			return ids, strconv.FormatInt(ids[len(ids)-1], 10), nil
-		}
-		ids = append(ids, held...)
-		if len(candidates) < countWalk {
-			return ids, "", nil
-		}
-		seen += len(candidates)
-		before = candidates[len(candidates)-1]
+		return candidates, held, err
 	}
-	return ids, strconv.FormatInt(before, 10), nil
-}
-
-// count counts among the newest candidates; capped says that there are more.
-func (s *selection) count(ctx context.Context, q querier, source source) (n int, capped bool, err error) {
-	candidates, err := source.next(ctx, q, 1<<63-1, countWalk+1)
+	candidates, held, err := next(newest)
 	if err != nil {
-		return 0, false, err
+		return nil, err
 	}
-	if capped = len(candidates) > countWalk; capped {
-		candidates = candidates[:countWalk]
+	list.Total, list.Capped = len(held), len(candidates) == from.chunk()
+	var ids []int64
+	for seen := 0; ; {
+		if before != newest {
+			if candidates, held, err = next(before); err != nil {
+				return nil, err
+			}
+		}
+		for _, id := range held {
+			if len(ids) == size {
+				list.Next = strconv.FormatInt(ids[len(ids)-1], 10)
+				return ids, nil
+			}
+			ids = append(ids, id)
+		}
+		if len(candidates) < from.chunk() {
+			return ids, nil
+		}
+		before = candidates[len(candidates)-1]
+		if seen += len(candidates); seen >= pageWalk {
+			list.Next = strconv.FormatInt(before, 10)
+			return ids, nil
+		}
 	}
-	held, err := s.filter(ctx, q, source, candidates)
-	return len(held), capped, err
 }
 
 // byDigest lists what a part of a digest selects: at most a thousand images.

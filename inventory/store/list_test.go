@@ -237,8 +237,12 @@ func TestImages_everyPlanUsesAnIndex(t *testing.T) {
 				if err != nil || s.nothing {
 					return err
 				}
-				source, _, err := s.source(t.Context(), q)
+				sources, err := s.sources(t.Context(), q)
 				if err != nil {
+					return err
+				}
+				source := sources[0]
+				if _, err := leap(t.Context(), q, append(sources, sources[0]), 1<<62); err != nil {
 					return err
 				}
 				candidates := []int64{1, 2, 3}
