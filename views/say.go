@@ -215,3 +215,17 @@ func errorWords(k inventory.Kind) errorWord {
 	}
 	return errorWord{"triangle-alert", "Something went wrong on our side", "The page could not be made.", "It is in the log under the number below. Nothing was changed."}
 }
+
+// changeSentence says what happened to the number of trusted images since a
+// day.
+func changeSentence(then, now inventory.Counts, date string) string {
+	before, after := then.Of(inventory.Trusted), now.Of(inventory.Trusted)
+	was := " (" + ui.Number(before) + " of " + ui.Number(then.Images) + ")"
+	switch {
+	case after > before:
+		return ui.Number(after-before) + " more trusted than on " + date + was
+	case after < before:
+		return ui.Number(before-after) + " fewer trusted than on " + date + was
+	}
+	return "As many trusted as on " + date + was
+}

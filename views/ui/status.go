@@ -244,3 +244,22 @@ func CheckWord(name string) string {
 
 // OutcomeKey is the class of an outcome.
 func OutcomeKey(o inventory.Outcome) string { return resultKey(outcomeResult(o)) }
+
+// StatusShort says a status in a few plain words.
+func StatusShort(s inventory.Status) string {
+	switch s {
+	case inventory.Trusted:
+		return "signed by an approved signer"
+	case inventory.Unapproved:
+		return "signed, the signer not approved"
+	case inventory.Unverifiable:
+		return "signed, the key not known here"
+	case inventory.Failed:
+		return "signed, and the checks fail"
+	case inventory.Unsigned:
+		return "no signature anywhere"
+	case inventory.Quarantined:
+		return "held back, whatever the status"
+	}
+	return "could not be checked"
+}

@@ -1,8 +1,13 @@
 package ui
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"strings"
 	"time"
+
+	"github.com/a-h/templ"
 
 	"signboard/inventory"
 )
@@ -72,4 +77,22 @@ func digestParts(d inventory.Digest) (head, middle, tail string) {
 		return inventory.Visible(s), "", ""
 	}
 	return s[:start], s[start : len(s)-4], s[len(s)-4:]
+}
+
+// breakable writes a name with the places where a line may break: after a
+// slash, so that a path breaks between its segments before anything else.
+func breakable(s string) templ.Component {
+	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+		for i, part := range strings.SplitAfter(s, "/") {
+			if i > 0 && part != "" && part != "/" {
+				if _, err := io.WriteString(w, "<wbr>"); err != nil {
+					return err
+				}
+			}
+			if _, err := io.WriteString(w, templ.EscapeString(part)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
