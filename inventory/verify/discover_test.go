@@ -180,9 +180,15 @@ func TestDiscover_theImageUnderItsOwnFallbackTagIsNoListOfReferrers(t *testing.T
 	}
 }
 
-func TestDiscover_aPlainImageUnderTheFallbackTagIsNoListOfReferrers(t *testing.T) {
+func TestDiscover_onlyAnOCIIndexUnderTheFallbackTagIsAListOfReferrers(t *testing.T) {
 	r := repo(t)
+	refs := refer(t, r, "", 1)
+	r.Native = false
 	r.PutManifest(t, inventory.MediaTypeOCIManifest, manifest(nil, "other"), r.Tags["v1"].TagPrefix())
+	if a := inspector(r, plain{}).Discover(t.Context(), r.Subject(t, "v1")); len(a.Attachments) != 0 || a.Incomplete != nil {
+		t.Errorf("%+v", a)
+	}
+	r.PutManifest(t, inventory.MediaTypeDockerList, map[string]any{"schemaVersion": 2, "mediaType": inventory.MediaTypeDockerList, "manifests": refs}, r.Tags["v1"].TagPrefix())
 	if a := inspector(r, plain{}).Discover(t.Context(), r.Subject(t, "v1")); len(a.Attachments) != 0 || a.Incomplete != nil {
 		t.Errorf("%+v", a)
 	}
@@ -327,5 +333,46 @@ func TestTrustRevision_changesWithKeysAndRules(t *testing.T) {
 	}
 	if one.TrustRevision() != verify.NewInspector(nil, trust, plain{revision: "1"}).TrustRevision() {
 		t.Error("a restart changes the revision")
+	}
+}
+
+// careless is a source that doesn't keep to the size it was given.
+type careless struct{ *verifytest.Repo }
+
+func (c careless) Blob(_ context.Context, _ string, d inventory.Descriptor, _ int64) ([]byte, error) {
+	return c.Blobs[d.Digest], nil
+}
+
+func TestItem_takesNoMoreThanItAskedFor(t *testing.T) {
+	r := repo(t)
+	d := r.PutBlob([]byte("0123456789"))
+	d.Size = 1
+	i := verify.NewItem(careless{r}, r.Subject(t, "v1"), inventory.Attachment{}, inventory.Manifest{}, nil)
+	if _, err := i.Blob(t.Context(), d, 9); inventory.AsLookError(err).Reason != inventory.ReasonTooLarge {
+		t.Errorf("%v", err)
+	}
+	if b, err := i.Blob(t.Context(), d, 10); err != nil || string(b) != "0123456789" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+func TestItem_stopsWhenTheImageHasHadItsShare(t *testing.T) {
+	r := repo(t)
+	i := verify.NewItem(r, r.Subject(t, "v1"), inventory.Attachment{}, inventory.Manifest{}, nil)
+	var err error
+	n := 0
+	for ; err == nil && n < 10_000; n++ {
+		_, err = i.Blob(t.Context(), r.PutBlob(fmt.Append(nil, n)), 100)
+	}
+	if inventory.AsLookError(err).Reason != inventory.ReasonTooMany || n > 300 {
+		t.Errorf("after %d: %v", n, err)
+	}
+	i = verify.NewItem(r, r.Subject(t, "v1"), inventory.Attachment{}, inventory.Manifest{}, nil)
+	for n, err = 0, nil; err == nil && n < 10_000; n++ {
+		_, err = i.Blob(t.Context(), r.PutBlob(append(make([]byte, verify.MaxBundle-8), fmt.Sprintf("%08d", n)...)), verify.MaxBundle)
+		clear(r.Blobs)
+	}
+	if inventory.AsLookError(err).Reason != inventory.ReasonTooMany || n > 20 {
+		t.Errorf("after %d of %d bytes: %v", n, verify.MaxBundle, err)
 	}
 }
