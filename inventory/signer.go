@@ -92,14 +92,17 @@ func StandingAt(decisions []Decision, now time.Time) Standing {
 	for _, d := range decisions {
 		switch d.StateAt(now) {
 		case StateActive:
-			switch d.Verb {
-			case Approve:
+			if d.Verb == Approve {
 				return Approved
-			case Reject:
-				return Rejected
-			case Revoke:
-				return Revoked
 			}
+			// A rejection or a revocation ends everything older than itself.
+			if standing != Pending {
+				return standing
+			}
+			if d.Verb == Reject {
+				return Rejected
+			}
+			return Revoked
 		case StateExpired:
 			if standing == Pending {
 				standing = Expired
