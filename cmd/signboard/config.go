@@ -117,7 +117,11 @@ func loadConfig(path string, stdin io.Reader) (*Config, error) {
 		return nil, err
 	}
 	refuse := func(format string, args ...any) error {
-		return inventory.Errorf(inventory.Invalid, "%s: %s", path, fmt.Sprintf(format, args...))
+		where := path
+		if path == "-" {
+			where = "standard input"
+		}
+		return inventory.Errorf(inventory.Invalid, "%s: %s", where, fmt.Sprintf(format, args...))
 	}
 	k := koanf.New(".")
 	if err := k.Load(rawbytes.Provider(raw), yaml.Parser()); err != nil {

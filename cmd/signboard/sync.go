@@ -65,7 +65,7 @@ func (c syncCommand) Run(e environment) error {
 func conclude(e environment, s syncer.Summary) error {
 	requests := ""
 	if s.Requests > 0 {
-		requests = fmt.Sprintf(", %d requests", s.Requests)
+		requests = ", " + plural(int(s.Requests), "request")
 	}
 	fmt.Fprintf(e.stdout, "%s in %s looked at, %s checked%s, in %s\n",
 		plural(s.Done, "tag"), plural(s.Repositories, "repository"), plural(s.Verified, "signature"), requests, s.Took.Round(time.Millisecond))
