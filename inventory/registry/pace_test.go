@@ -163,33 +163,25 @@ func TestPace_aPauseIsTheHostsOwn(t *testing.T) {
 }
 
 func TestConcurrency_isBounded(t *testing.T) {
-	inside, most := make(chan struct{}, 100), make(chan int, 100)
-	release := make(chan struct{})
-	server, _ := serve(t, map[string]http.HandlerFunc{"/v2/a/tags/list": func(w http.ResponseWriter, r *http.Request) {
-		inside <- struct{}{}
-		most <- len(inside)
-		<-release
-		<-inside
-		jsonAnswer(`{"tags":[]}`)(w, r)
-	}})
-	c, _ := client(t, server, func(cfg *Config) { cfg.Limits.Concurrent = 3 })
-	done := make(chan error)
-	for range 12 {
-		go func() { _, err := c.Tags(context.Background(), "a"); done <- err }()
-	}
-	for range 3 {
-		<-most
-	}
-	close(release)
-	for range 12 {
-		if err := <-done; err != nil {
-			t.Error(err)
+	server, asked := serve(t, map[string]http.HandlerFunc{"/v2/a/tags/list": jsonAnswer(`{"tags":[]}`)})
+	c, _ := client(t, server, func(cfg *Config) { cfg.Limits.Concurrent = 2 })
+	for range 3 { // permits are given back, after failures too
+		for _, repository := range []string{"a", "none", "UPPER"} {
+			_, _ = c.Tags(context.Background(), repository)
 		}
 	}
-	close(most)
-	for n := range most {
-		if n > 3 {
-			t.Errorf("%d requests at once", n)
-		}
+	before := len(asked.all())
+	c.permits <- struct{}{}
+	c.permits <- struct{}{} // two requests in flight
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err := c.Tags(ctx, "a")
+	wantLook(t, err, inventory.ReasonRegistryUnreachable, "stopped")
+	if n := len(asked.all()); n != before {
+		t.Error("a third request was sent")
+	}
+	<-c.permits
+	if _, err := c.Tags(context.Background(), "a"); err != nil {
+		t.Error(err)
 	}
 }

@@ -101,6 +101,16 @@ func TestReferrers_unsupportedIsRemembered(t *testing.T) {
 	}
 }
 
+func TestReferrers_anIndexIsNotItsOwnListOfReferrers(t *testing.T) {
+	index := indexOf(inventory.DigestOf([]byte("linux/amd64")))
+	digest := inventory.DigestOf([]byte(index))
+	server, _ := serve(t, map[string]http.HandlerFunc{"/v2/a/referrers/" + string(digest): text(200, inventory.MediaTypeOCIIndex, index)})
+	c, _ := client(t, server)
+	if list, supported, err := c.Referrers(context.Background(), "a", digest); err != nil || supported || list != nil {
+		t.Fatal(list, supported, err)
+	}
+}
+
 func TestReferrers_unsupportedIsNotConcludedFromOneMissingImage(t *testing.T) {
 	missing := true
 	server, _ := serve(t, map[string]http.HandlerFunc{referrersPath("a"): func(w http.ResponseWriter, r *http.Request) {

@@ -367,6 +367,70 @@ func TestRedirect_ofAPublicRegistryToAPrivateAddressIsRefused(t *testing.T) {
 	}
 }
 
+func TestRedirect_neverLeadsToCredentialsOrATokenElsewhere(t *testing.T) {
+	thief, stolen := tokenService(t)
+	challenging, _ := serve(t, map[string]http.HandlerFunc{"/stored": func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="`+strings.Replace(thief.URL, "127.0.0.1", "localhost", 1)+`/token",service="x"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}})
+	tokens, _ := tokenService(t)
+	server, _ := serve(t, bearerRoutes(func() string { return tokens.URL + "/token" }, map[string]http.HandlerFunc{"/v2/a/manifests/v1": redirectTo(challenging.URL + "/stored")}))
+	c, _ := client(t, server, withPassword, func(cfg *Config) { cfg.TokenHosts = []string{hostOf(t, tokens)} })
+	_, err := c.Manifest(context.Background(), "a", "v1")
+	wantLook(t, err, inventory.ReasonRegistryDenied)
+	if n := len(stolen.all()); n != 0 {
+		t.Errorf("the other host's token service was asked %d times", n)
+	}
+
+	var own *httptest.Server
+	mirror, _ := serve(t, map[string]http.HandlerFunc{"/back": func(w http.ResponseWriter, r *http.Request) { redirectTo(own.URL+"/landed")(w, r) }})
+	own, asked := serve(t, map[string]http.HandlerFunc{"/v2/a/manifests/v1": redirectTo(mirror.URL + "/back")})
+	c, _ = client(t, own, withPassword)
+	_, _ = c.Manifest(context.Background(), "a", "v1") // what it finds there doesn't matter
+	for _, r := range asked.all() {
+		if r.URL.Path == "/landed" && r.Header.Get("Authorization") != "" {
+			t.Error("another host chose what our credentials were shown to")
+		}
+	}
+}
+
+// The guard refuses by itself what go-containerregistry or the following of
+// redirects should never ask of it.
+func TestGuard_isTheLastDoor(t *testing.T) {
+	c, err := New(Config{URL: "https://r.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		url       string
+		elsewhere bool
+		shown     bool
+		ok        bool
+	}{
+		"own host":                    {"https://r.example/v2/", false, true, true},
+		"own host, its port written":  {"https://R.example:443/v2/", false, true, true},
+		"own host, another port":      {"https://r.example:444/v2/", false, true, false},
+		"own host without TLS":        {"http://r.example/v2/", false, false, false},
+		"storage":                     {"https://s.example/", true, false, true},
+		"storage with credentials":    {"https://s.example/", true, true, false},
+		"storage without TLS":         {"http://s.example/", true, false, false},
+		"storage by another protocol": {"ftp://s.example/", true, false, false},
+		"somewhere":                   {"https://s.example/", false, false, false},
+		"somewhere with credentials":  {"https://s.example/", false, true, false},
+	} {
+		req := httptest.NewRequest(http.MethodGet, tt.url, nil)
+		if tt.shown {
+			req.Header.Set("Authorization", "Basic x")
+		}
+		if tt.elsewhere {
+			req = req.WithContext(context.WithValue(req.Context(), elsewhere, true))
+		}
+		if err := c.guard.permit(req, req.URL); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestRedirect_loopEnds(t *testing.T) {
 	server, asked := serve(t, map[string]http.HandlerFunc{
 		"/v2/a/manifests/v1": redirectTo("/v2/a/manifests/v2"), "/v2/a/manifests/v2": redirectTo("/v2/a/manifests/v1"),
