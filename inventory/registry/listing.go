@@ -36,7 +36,7 @@ func (c *Client) Repositories(ctx context.Context, page func(names []string) err
 	seen := map[string]bool{}
 	for _, g := range c.globs {
 		switch {
-		case strings.ContainsAny(string(g), `*?[\`):
+		case g.Wild():
 			patterns = append(patterns, string(g))
 		case !seen[string(g)]:
 			seen[string(g)] = true
