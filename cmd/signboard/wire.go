@@ -15,6 +15,7 @@ import (
 	"signboard/inventory/syncer"
 	"signboard/inventory/verify"
 	"signboard/inventory/verify/cosign"
+	"signboard/inventory/verify/notation"
 )
 
 // app is the rooms, wired together over one database.
@@ -89,7 +90,7 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 		listed = listed || g.Wild()
 	}
 	return syncer.Peer{
-		Name: r.Name, Registry: client, Inspector: verify.NewInspector(client, a.keys.Load, cosign.New()),
+		Name: r.Name, Registry: client, Inspector: verify.NewInspector(client, a.keys.Load, cosign.New(), notation.New()),
 		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Requests: client.Requests,
 	}, nil
 }
