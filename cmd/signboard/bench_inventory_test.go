@@ -1,0 +1,286 @@
+//go:build bench
+
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"signboard/inventory"
+	"signboard/inventory/decision"
+	"signboard/inventory/policy"
+)
+
+// The made-up organisation. What grows with the number of images is what would
+// grow: repositories, signers, decisions, quarantines. Its registries and teams
+// don't, and every list is longer than a page at either size, so that a page
+// shows as much at both and the ratio speaks of the inventory alone.
+const (
+	imagesPerRepository = 20
+	historyDays         = 90
+	inRegistryA         = 6 // of ten repositories; then 3 in the second, 1 in the third
+)
+
+var (
+	benchRegistries = []string{"harbor", "mirror", "edge"}
+	benchTeams      = []string{"payments", "platform", "storefront", "data", "risk", "mobile", "search", "identity", "billing", "logistics", "support", "research"}
+	benchServices   = []string{"ledger", "gateway", "api", "worker", "ingest", "scheduler", "web", "cart", "report", "sync", "notify", "proxy", "router", "cache", "batch", "agent"}
+)
+
+// landmarks are places in an inventory that pages are asked for.
+type landmarks struct {
+	approved, pending inventory.SignerID // those with the most images
+	images            []inventory.ImageFinding
+	repositories      []string // "registry/repository" of images
+	listed            int
+}
+
+// filler makes an inventory through the store's own methods: the same one for
+// the same size, apart from the moment it is made.
+type filler struct {
+	*app
+	n         int
+	now       time.Time
+	rand      *rand.Rand
+	approved  []inventory.Signer
+	pending   []inventory.Signer
+	decisions inventory.Decisions
+	marks     landmarks
+}
+
+func benchConfig(database string) *Config {
+	c := &Config{Listen: "127.0.0.1:8080", Database: database, Review: ReviewConfig{Approvers: 1}}
+	for i, name := range benchRegistries {
+		c.Registries = append(c.Registries, RegistryConfig{Name: name, URL: fmt.Sprintf("http://127.0.0.1:%d", i+1), AllowPrivate: true})
+	}
+	for _, name := range benchTeams {
+		c.Teams = append(c.Teams, TeamConfig{Name: name, Repositories: []string{"*/" + name + "/**"}})
+	}
+	return c
+}
+
+// fill makes n images in use.
+func fill(ctx context.Context, a *app, n int) (landmarks, error) {
+	f := &filler{app: a, n: n, now: time.Now().UTC().Truncate(time.Millisecond), rand: rand.New(rand.NewPCG(1, uint64(n)))}
+	for _, step := range []func(context.Context) error{f.sign, f.catalog, f.repositories, f.hold} {
+		if err := step(ctx); err != nil {
+			return landmarks{}, err
+		}
+	}
+	return f.marks, nil
+}
+
+// sign makes the signers: keys that are registered and approved, some of which
+// fell from grace, and identities that nobody has decided about.
+func (f *filler) sign(ctx context.Context) error {
+	for i := range 60 + f.n/1000 {
+		s, err := f.registerKey(ctx, local, fmt.Sprintf("release pipeline %d", i), benchKey(i))
+		if err != nil {
+			return err
+		}
+		scope := []inventory.Glob{"**"}
+		if i%10 == 9 {
+			scope = []inventory.Glob{inventory.Glob("*/" + benchTeams[i%len(benchTeams)] + "/**")}
+		}
+		made, err := f.door.Decide(ctx, local, decision.SignerRequest{
+			Signer: s.ID, Verb: inventory.Approve, Repositories: scope, Reason: "Fingerprint compared in person.", Revision: s.Revision,
+		})
+		if err != nil {
+			return err
+		}
+		if i%20 == 19 {
+			_, err = f.door.Decide(ctx, local, decision.SignerRequest{Signer: s.ID, Verb: inventory.Revoke, Reason: "The key was on a lost laptop.", Revision: made.Revision})
+			if err != nil {
+				return err
+			}
+		}
+		f.approved = append(f.approved, s)
+	}
+	for i := range 60 + f.n/500 {
+		name := fmt.Sprintf("https://git.example.com/%s/%s-%d/.github/workflows/release.yml@refs/heads/main", benchTeams[i%len(benchTeams)], benchServices[i%len(benchServices)], i)
+		f.pending = append(f.pending, inventory.Signer{
+			ID: inventory.KeylessID("https://issuer.example.com", name), Kind: inventory.KeylessSigner, Name: name,
+			Facts: []inventory.Fact{{Name: "Issuer", Value: "https://issuer.example.com"}},
+		})
+	}
+	f.marks.approved, f.marks.pending = f.approved[0].ID, f.pending[0].ID
+	var ids []inventory.SignerID
+	for _, s := range f.approved {
+		ids = append(ids, s.ID)
+	}
+	var err error
+	f.decisions, err = f.store.Decisions(ctx, ids)
+	return err
+}
+
+// benchKey is the public half of a key that depends on i alone.
+func benchKey(i int) []byte {
+	secret := sha256.Sum256(fmt.Appendf(nil, "key %d", i))
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), secret[:])
+	if err != nil {
+		panic(err) // one in 2^32 numbers is no key
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		panic(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
+
+// catalog lists the repositories.
+func (f *filler) catalog(ctx context.Context) error {
+	names := map[string][]string{}
+	for i := range f.n / imagesPerRepository {
+		registry := benchRegistries[2]
+		switch d := i * 7 % 10; {
+		case d < inRegistryA:
+			registry = benchRegistries[0]
+		case d < 9:
+			registry = benchRegistries[1]
+		}
+		team := "sandbox" // nobody's
+		if t := i % (len(benchTeams) + 1); t < len(benchTeams) {
+			team = benchTeams[t]
+		}
+		names[registry] = append(names[registry], fmt.Sprintf("%s/%s-%d", team, benchServices[i%len(benchServices)], i))
+	}
+	for range benchRegistries {
+		w, err := f.store.ClaimRegistry(ctx, "bench", inventory.SyncScope{}, f.now.Add(time.Second), time.Hour)
+		if err != nil {
+			return err
+		}
+		if err := f.store.RecordCatalog(ctx, w, names[w.Registry.Name], true, f.now); err != nil {
+			return err
+		}
+		if err := f.store.RecordProgress(ctx, w.Registry.ID, inventory.Progress{Registry: w.Registry.Name}, false, f.now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// held is a repository that is being filled.
+type held struct {
+	work   *inventory.RepositoryWork
+	number int
+	images int // found so far
+	tags   []string
+}
+
+// repositories finds the images over the last days, in an order in which those
+// of a few hundred repositories are mixed.
+func (f *filler) repositories(ctx context.Context) error {
+	const together, batch = 250, 10
+	number, total := 0, f.n/imagesPerRepository
+	for number < total {
+		var window []*held
+		var turns []*held
+		for range min(together, total-number) {
+			w, err := f.store.ClaimRepository(ctx, "bench", inventory.SyncScope{}, f.now.Add(time.Second), time.Hour)
+			if err != nil {
+				return err
+			}
+			h := &held{work: w, number: number}
+			number++
+			window = append(window, h)
+			for range imagesPerRepository / batch {
+				turns = append(turns, h)
+			}
+		}
+		f.rand.Shuffle(len(turns), func(i, j int) { turns[i], turns[j] = turns[j], turns[i] })
+		for _, h := range turns {
+			at := f.now.Add(-time.Duration(float64(historyDays*24*time.Hour) * (1 - float64(f.marks.listed)/float64(f.n))))
+			var findings []inventory.ImageFinding
+			for range batch {
+				findings = append(findings, f.image(h, at)...)
+			}
+			if err := f.store.RecordImages(ctx, h.work, findings, at); err != nil {
+				return err
+			}
+		}
+		for _, h := range window {
+			if err := f.finish(ctx, h); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// finish ends the look at a repository. One in fifty can't be read any more.
+func (f *filler) finish(ctx context.Context, h *held) error {
+	if h.number%50 != 49 {
+		return f.store.FinishRepository(ctx, h.work, h.tags, f.now.Add(time.Hour), f.now)
+	}
+	failure := &inventory.LookError{Reason: inventory.ReasonRegistryDenied, Message: "The registry refused to list the tags."}
+	v := policy.Judge(policy.Facts{Checked: true, Failure: failure}, f.now)
+	return f.store.FailRepository(ctx, h.work, failure, v, f.now.Add(time.Hour), f.now)
+}
+
+// image is one image in use with what was found on it; one in twenty is an
+// index with two platforms.
+func (f *filler) image(h *held, at time.Time) []inventory.ImageFinding {
+	i, k := f.marks.listed, h.images
+	f.marks.listed++
+	h.images++
+	self := inventory.ImageFinding{
+		Digest: inventory.DigestOf(fmt.Appendf(nil, "image %d", i)), Kind: inventory.SingleImage, MediaType: inventory.MediaTypeOCIManifest,
+		Size: 1200, TrustRevision: 1, JudgedAt: f.decisions.Revision, Tags: []string{fmt.Sprintf("1.%d.0", k)},
+	}
+	if k == 0 && h.number%10 == 0 { // a base image that five repositories share
+		self.Digest = inventory.DigestOf(fmt.Appendf(nil, "base %d", h.number/50))
+	}
+	if k == imagesPerRepository-1 {
+		self.Tags = append(self.Tags, "latest")
+	}
+	if k%4 == 3 {
+		self.Tags = append(self.Tags, fmt.Sprintf("build-%d", 1000+k))
+	}
+	h.tags = append(h.tags, self.Tags...)
+	full := h.work.Repository.FullName()
+	f.evidence(&self, full, at)
+	if len(f.marks.images) < 64 {
+		f.marks.images, f.marks.repositories = append(f.marks.images, self), append(f.marks.repositories, full)
+	}
+	findings := []inventory.ImageFinding{self}
+	if i%20 != 0 {
+		return findings
+	}
+	findings[0].Kind, findings[0].MediaType = inventory.IndexImage, inventory.MediaTypeOCIIndex
+	for _, platform := range []string{"linux/amd64", "linux/arm64/v8"} {
+		child := inventory.ImageFinding{
+			Digest: inventory.DigestOf(fmt.Appendf(nil, "image %d %s", i, platform)), Kind: inventory.SingleImage,
+			MediaType: inventory.MediaTypeOCIManifest, Size: 900, TrustRevision: 1, JudgedAt: f.decisions.Revision,
+			Evidence: inventory.Evidence{Fingerprint: inventory.DigestOf(nil)},
+		}
+		child.Verdict = policy.Judge(policy.Facts{Repository: full, Checked: true}, at)
+		findings[0].Platforms = append(findings[0].Platforms, inventory.Platform{Platform: platform, Digest: child.Digest, MediaType: child.MediaType, Size: child.Size})
+		findings = append(findings, child)
+	}
+	return findings
+}
+
+// hold quarantines some images and releases others.
+func (f *filler) hold(ctx context.Context) error {
+	held := 60 + f.n/1000
+	for i := range held + 60 {
+		digest := inventory.DigestOf(fmt.Appendf(nil, "image %d", i*(f.n/(held+60))+7))
+		q, err := f.door.Quarantine(ctx, local, decision.QuarantineRequest{Digest: digest, Reason: "Carries a library with a known hole; see the advisory."})
+		if err != nil {
+			return err
+		}
+		if i%2 == 1 && i < 120 {
+			if err := f.door.Release(ctx, local, q.ID, "Rebuilt and checked."); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
