@@ -12,9 +12,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxParams keeps a statement well under what both databases take (SQLite
-// 32,766, PostgreSQL 65,535) and its text short enough to parse quickly.
-const maxParams = 4000
+// maxParams is how many parameters a statement for many rows has at the most.
+// SQLite finds a parameter by going through the names of all, so that the time
+// of a statement grows with the square of their number: thousands of them cost
+// more than several statements.
+const maxParams = 250
 
 // ms is how a time is stored.
 func ms(t time.Time) int64 { return t.UnixMilli() }
