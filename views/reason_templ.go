@@ -161,7 +161,7 @@ func reason(p ReasonPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.Reference != "" && p.Digest != "" {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<p class=\"quiet\">Filled in for ")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<p class=\"quiet image-ref\">Filled in for ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

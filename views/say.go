@@ -2,6 +2,7 @@ package views
 
 import (
 	"strings"
+	"time"
 
 	"signboard/inventory"
 	"signboard/views/ui"
@@ -223,9 +224,18 @@ func changeSentence(then, now inventory.Counts, date string) string {
 	was := " (" + ui.Number(before) + " of " + ui.Number(then.Images) + ")"
 	switch {
 	case after > before:
-		return ui.Number(after-before) + " more trusted than on " + date + was
+		return ui.Number(after-before) + " more trusted than on " + shortDay(date) + was
 	case after < before:
-		return ui.Number(before-after) + " fewer trusted than on " + date + was
+		return ui.Number(before-after) + " fewer trusted than on " + shortDay(date) + was
 	}
-	return "As many trusted as on " + date + was
+	return "As many trusted as on " + shortDay(date) + was
+}
+
+// shortDay is a day as a column's head says it: 11 Mar.
+func shortDay(date string) string {
+	t, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		return date
+	}
+	return t.Format("2 Jan")
 }

@@ -249,17 +249,17 @@ func OutcomeKey(o inventory.Outcome) string { return resultKey(outcomeResult(o))
 func StatusShort(s inventory.Status) string {
 	switch s {
 	case inventory.Trusted:
-		return "signed by an approved signer"
+		return "signed and approved"
 	case inventory.Unapproved:
-		return "signed, the signer not approved"
+		return "signer not approved yet"
 	case inventory.Unverifiable:
-		return "signed, the key not known here"
+		return "key not known here"
 	case inventory.Failed:
-		return "signed, and the checks fail"
+		return "signature fails its checks"
 	case inventory.Unsigned:
 		return "no signature anywhere"
 	case inventory.Quarantined:
-		return "held back, whatever the status"
+		return "held back by a person"
 	}
 	return "could not be checked"
 }

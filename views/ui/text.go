@@ -96,3 +96,31 @@ func breakable(s string) templ.Component {
 		return nil
 	})
 }
+
+// Name shows text that came from outside: characters that can't be seen or
+// that reorder others are written out, and a name that holds such, or mixes
+// look-alike letters, is marked. A very long one is shown by its two ends.
+func Name(s string) templ.Component {
+	return named(Middle(inventory.Visible(s), longName), inventory.Suspicious(s))
+}
+
+// SignerName is a signer's name in a line of text, without the mark of unusual
+// characters; the signer's page has the whole of it.
+func SignerName(s inventory.Signer) templ.Component { return named(ShortName(s), false) }
+
+// named is written by hand, since a template would leave spaces around the
+// name, and a link would underline them.
+func named(shown string, unusual bool) templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		if _, err := io.WriteString(w, `<bdi class="name">`); err != nil {
+			return err
+		}
+		if err := breakable(shown).Render(ctx, w); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, "</bdi>"); err != nil || !unusual {
+			return err
+		}
+		return Unusual().Render(ctx, w)
+	})
+}
