@@ -145,7 +145,7 @@ func TestShots(t *testing.T) {
 				t.Errorf("%s, %s: axe: %s (%s)\n  %s", s.name, look.name, v.ID, v.Help, strings.Join(v.Nodes, "\n  "))
 			}
 			if wide > 0 {
-				culprits, err := chromedp.Run(browser, chromedp.Evaluate[string](`[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).slice(-3).map(e => e.outerHTML.slice(0, 120)).join("\n  ")`))
+				culprits, err := chromedp.Run(browser, chromedp.Evaluate[string](`[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).slice(0, 6).map(e => e.outerHTML.slice(0, 120)).join("\n  ")`))
 				must(err)
 				t.Errorf("%s, %s: %d pixels wider than the window:\n  %s", s.name, look.name, wide, culprits)
 			}
