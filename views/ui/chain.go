@@ -87,6 +87,7 @@ func (l ChainLink) word() string {
 
 // The picture's measures, in units of the drawing.
 const (
+	chainWidth  = 1176 // what a wide screen has room for
 	nodeHeight  = 78
 	nodeGap     = 28 // between links of the line
 	branchGap   = 16 // between branches
@@ -111,7 +112,13 @@ type chainPicture struct {
 // layAcross lays a chain out from left to right with its branches hanging
 // below the link they belong to.
 func layAcross(links []ChainLink) chainPicture {
-	p := chainPicture{NodeWidth: 172}
+	inLine := 0
+	for _, l := range links {
+		if !l.Role.Branch() {
+			inLine++
+		}
+	}
+	p := chainPicture{NodeWidth: min(220, max(172, (chainWidth+nodeGap)/max(1, inLine)-nodeGap))}
 	x, bottom := chainMargin, chainMargin
 	for i, l := range links {
 		n := chainNode{ChainLink: l, X: x, Y: chainMargin}
