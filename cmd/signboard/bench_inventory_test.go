@@ -19,9 +19,10 @@ import (
 )
 
 // The made-up organisation. What grows with the number of images is what would
-// grow: repositories, signers, decisions, quarantines. Its registries and teams
-// don't, and every list is longer than a page at either size, so that a page
-// shows as much at both and the ratio speaks of the inventory alone.
+// grow: repositories, signers, decisions. What people keep short doesn't: its
+// registries, teams, quarantines, repositories that can't be read. Every list is
+// as long as a page at either size, so that a page shows as much at both and
+// the ratio speaks of the inventory alone.
 const (
 	imagesPerRepository = 20
 	historyDays         = 90
@@ -30,15 +31,15 @@ const (
 
 var (
 	benchRegistries = []string{"harbor", "mirror", "edge"}
-	benchTeams      = []string{"payments", "platform", "storefront", "data", "risk", "mobile", "search", "identity", "billing", "logistics", "support", "research"}
-	benchServices   = []string{"ledger", "gateway", "api", "worker", "ingest", "scheduler", "web", "cart", "report", "sync", "notify", "proxy", "router", "cache", "batch", "agent"}
+	benchTeams      = []string{"payments", "platform", "storefront", "data"}
+	benchServices   = []string{"ledger", "gateway", "worker", "scheduler", "web", "report"}
 )
 
 // landmarks are places in an inventory that pages are asked for.
 type landmarks struct {
 	approved, pending inventory.SignerID // those with the most images
-	images            []inventory.ImageFinding
-	repositories      []string // "registry/repository" of images
+	image             inventory.Digest   // a trusted one, with one signature
+	repository        string             // where it is: registry/repository
 	listed            int
 }
 
@@ -139,7 +140,7 @@ func (f *filler) catalog(ctx context.Context) error {
 	names := map[string][]string{}
 	for i := range f.n / imagesPerRepository {
 		registry := benchRegistries[2]
-		switch d := i * 7 % 10; {
+		switch d := i / (len(benchTeams) + 1) * 7 % 10; {
 		case d < inRegistryA:
 			registry = benchRegistries[0]
 		case d < 9:
@@ -214,9 +215,9 @@ func (f *filler) repositories(ctx context.Context) error {
 	return nil
 }
 
-// finish ends the look at a repository. One in fifty can't be read any more.
+// finish ends the look at a repository. A few can't be read any more.
 func (f *filler) finish(ctx context.Context, h *held) error {
-	if h.number%50 != 49 {
+	if h.number%8 != 0 || h.number >= 48 {
 		return f.store.FinishRepository(ctx, h.work, h.tags, f.now.Add(time.Hour), f.now)
 	}
 	failure := &inventory.LookError{Reason: inventory.ReasonRegistryDenied, Message: "The registry refused to list the tags."}
@@ -246,11 +247,11 @@ func (f *filler) image(h *held, at time.Time) []inventory.ImageFinding {
 	h.tags = append(h.tags, self.Tags...)
 	full := h.work.Repository.FullName()
 	f.evidence(&self, full, at)
-	if len(f.marks.images) < 64 {
-		f.marks.images, f.marks.repositories = append(f.marks.images, self), append(f.marks.repositories, full)
-	}
 	findings := []inventory.ImageFinding{self}
 	if i%20 != 0 {
+		if self.Verdict.Status == inventory.Trusted && len(self.Evidence.Signatures) == 1 && len(self.Tags) == 1 {
+			f.marks.image, f.marks.repository = self.Digest, full
+		}
 		return findings
 	}
 	findings[0].Kind, findings[0].MediaType = inventory.IndexImage, inventory.MediaTypeOCIIndex
@@ -269,14 +270,14 @@ func (f *filler) image(h *held, at time.Time) []inventory.ImageFinding {
 
 // hold quarantines some images and releases others.
 func (f *filler) hold(ctx context.Context) error {
-	held := 60 + f.n/1000
-	for i := range held + 60 {
-		digest := inventory.DigestOf(fmt.Appendf(nil, "image %d", i*(f.n/(held+60))+7))
+	const held = 120
+	for i := range held {
+		digest := inventory.DigestOf(fmt.Appendf(nil, "image %d", i*(f.n/held)+7))
 		q, err := f.door.Quarantine(ctx, local, decision.QuarantineRequest{Digest: digest, Reason: "Carries a library with a known hole; see the advisory."})
 		if err != nil {
 			return err
 		}
-		if i%2 == 1 && i < 120 {
+		if i%2 == 1 {
 			if err := f.door.Release(ctx, local, q.ID, "Rebuilt and checked."); err != nil {
 				return err
 			}
