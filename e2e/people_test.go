@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -101,14 +102,16 @@ func TestReviewer_approvesAndQuarantines(t *testing.T) {
 	}
 	tb.open(signer)
 	tb.do(
+		chromedp.Click("form[action$='/decisions'] [name=decision][value=approve]"),
 		chromedp.SetValue("form[action$='/decisions'] [name=repositories]", "demo/**"),
 		chromedp.SetValue("form[action$='/decisions'] [name=reason]", "Compared in person (e2e)."),
 	)
-	tb.press("form[action$='/decisions'] button", "Approve")
+	tb.press("form[action$='/decisions'] button", "Record the decision")
 	tb.until(`document.body.innerText.includes("Approved.")`)
 	tb.eventually(image, "Trusted")
 
 	tb.open(image)
+	tb.press("summary", "Hold this image back")
 	tb.do(chromedp.SetValue("form[action='/quarantine'] [name=reason]", "Found something odd (e2e)."))
 	tb.press("form[action='/quarantine'] button", "uarantine")
 	tb.until(`document.body.innerText.includes("Quarantined.")`)
@@ -117,6 +120,7 @@ func TestReviewer_approvesAndQuarantines(t *testing.T) {
 		t.Errorf("the list of what is quarantined is empty:\n%s", tb.text())
 	}
 	tb.open("/quarantine")
+	tb.press("summary", "Release")
 	tb.do(chromedp.SetValue("form[action$='/release'] [name=reason]", "False alarm (e2e)."))
 	tb.press("form[action$='/release'] button", "elease")
 	tb.until(`document.body.innerText.includes("Released.")`)
@@ -143,19 +147,29 @@ func (tb *tab) eventually(path, says string) {
 	tb.t.Fatalf("%s never says %q:\n%s", path, says, tb.text())
 }
 
+// key presses a key as a keyboard does: a page that takes it for itself keeps it
+// from the field that has the focus then.
+func (tb *tab) key(k string) {
+	tb.t.Helper()
+	for _, press := range []input.DispatchKeyEventParams{{Type: input.DispatchKeyEventTypeKeyDown, Key: k, Text: k}, {Type: input.DispatchKeyEventTypeKeyUp, Key: k}} {
+		_, err := chromedp.Call(tb.ctx, input.DispatchKeyEvent, press)
+		tb.must(err)
+	}
+}
+
 // TestKeyboard holds the keys that every page answers.
 func TestKeyboard(t *testing.T) {
 	tb := newTab(t)
 	tb.wear(looks[0])
 	tb.signIn("Maya Okafor", "/images")
-	tb.do(chromedp.KeyEvent("/"))
+	tb.key("/")
 	tb.until(`document.activeElement.matches("input[type=search], input[name=q]")`)
 	tb.do(chromedp.KeyEvent("gateway"), chromedp.KeyEvent(kb.Enter))
 	tb.until(`location.search.includes("q=gateway")`)
 	tb.open("/images")
-	tb.do(chromedp.KeyEvent("j"))
+	tb.key("j")
 	tb.until(`document.activeElement.closest("tr, li") !== null`)
-	tb.do(chromedp.KeyEvent("?"))
+	tb.key("?")
 	tb.until(`location.pathname === "/help" || document.querySelector("dialog[open]") !== null`)
 	tb.clean("keys")
 }
