@@ -95,7 +95,7 @@ func quarantine(p QuarantinePage) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</h1><p class=\"lead\">What is held is refused wherever Signboard is asked: its API and the <code>signboard check</code> gate. The registry itself still hands it out, and what runs already goes on running.</p></div></div>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</h1><p class=\"lead\">Signboard records and shows this; it stops nothing by itself. The registry still hands the image out, and what runs already goes on running.</p></div></div>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -38,8 +38,8 @@ func (r recipe) commands(reference string, d inventory.Digest) []tab {
 		image += "@sha256:DIGEST"
 	}
 	lines := func(l ...string) string { return strings.ReplaceAll(strings.Join(l, "\n"), "IMAGE", image) }
-	gate := lines("# in the pipeline, before anything is deployed; it fails unless the image passes",
-		"signboard check --server $SIGNBOARD_URL --token-file $SIGNBOARD_TOKEN_FILE \\", "  IMAGE")
+	gate := lines("# in the pipeline, before anything is deployed; it fails unless the key signed the image",
+		"cosign verify --key team.pub \\", "  IMAGE")
 
 	switch r {
 	case signRecipe:
@@ -60,17 +60,19 @@ func (r recipe) commands(reference string, d inventory.Digest) []tab {
 				"# either, to see that it is the right one", "cosign verify --key team.pub \\", "  IMAGE")},
 			{"notation", "Notation", "Notation signs with certificates: see which one was used.", lines(
 				"notation inspect \\", "  IMAGE")},
-			{"ci", "CI", "The gate says so as well.", gate},
+			{"ci", "CI", "The gate fails without the key.", gate},
 		}
 	case rootRecipe:
 		return []tab{
-			{"cosign", "cosign", "See whom the certificate names, then name the root.", lines(
+			{"cosign", "cosign", "See whom the certificate names, then check it against its root.", lines(
 				"cosign download signature \\", "  IMAGE", "",
-				"# signboard.yaml", "trust:", "  sigstore:", "    - {name: private, trusted_root: trusted_root.json}")},
-			{"notation", "Notation", "See which chain was used, then name its anchor.", lines(
+				"# this version of Signboard doesn't verify against Sigstore roots yet: cosign does",
+				"cosign verify --certificate-identity IDENTITY \\", "  --certificate-oidc-issuer ISSUER \\", "  IMAGE")},
+			{"notation", "Notation", "See which chain was used, then check it against its anchor.", lines(
 				"notation inspect \\", "  IMAGE", "",
-				"# signboard.yaml", "trust:", "  notation:", "    - {name: acme, type: ca, certificates: acme-root.pem}")},
-			{"ci", "CI", "The gate says so as well.", gate},
+				"# this version of Signboard doesn't verify Notation signatures yet: notation does",
+				"notation verify \\", "  IMAGE")},
+			{"ci", "CI", "The gate fails without the key.", gate},
 		}
 	case timeRecipe:
 		return []tab{
@@ -94,10 +96,10 @@ func (r recipe) commands(reference string, d inventory.Digest) []tab {
 	case lookRecipe:
 		return []tab{
 			{"cosign", "cosign", "See what is attached to the image.", lines(
-				"cosign tree \\", "  IMAGE", "", "# look at it again, now",
-				"signboard verify --config signboard.yaml \\", "  IMAGE")},
+				"cosign tree \\", "  IMAGE", "", "# look at its repository again, now",
+				"signboard sync --config signboard.yaml --repository REPOSITORY")},
 			{"notation", "Notation", "List the signatures.", lines("notation list \\", "  IMAGE")},
-			{"ci", "CI", "What can't be checked never passes: the gate ends with 3.", gate},
+			{"ci", "CI", "What can't be read can't be verified: the gate fails.", gate},
 		}
 	}
 	return []tab{

@@ -185,8 +185,8 @@ func (d *DB) SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, 
 }
 
 // RecordKey registers a public key as a signer, with its audit entry, in one
-// transaction, and moves the trust revision on, so that what couldn't be
-// verified is verified at the next look. The same key twice is a Conflict.
+// transaction, and moves the trust revision on. Repositories with images that
+// wait for a key become due at once. The same key twice is a Conflict.
 func (d *DB) RecordKey(ctx context.Context, s inventory.Signer, entry inventory.AuditEntry) error {
 	err := d.writeDurably(ctx, func(tx querier) error {
 		if _, err := bump(ctx, tx, "trust"); err != nil {
@@ -211,6 +211,15 @@ func (d *DB) RecordKey(ctx context.Context, s inventory.Signer, entry inventory.
 			if err == nil {
 				err = inventory.Errorf(inventory.Conflict, "This key is registered already.")
 			}
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
+			update repositories
+			set next_due_at = $1
+			where next_due_at > $1 and not gone
+			  and id in (select repository_id from images where reason = $2 and listed)`,
+			ms(entry.At), inventory.ReasonKeyUnknown)
+		if err != nil {
 			return err
 		}
 		return d.appendAudit(ctx, tx, entry)

@@ -361,6 +361,31 @@ func TestSync_keyThatBecomesKnown(t *testing.T) {
 	w.expect("app", d, inventory.Unapproved, inventory.ReasonSignerNotApproved)
 }
 
+func TestRegisterKey_makesDueWhatWaitsForAKey(t *testing.T) {
+	w := newWorld(t)
+	late, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	w.must(err)
+	waiting := w.push("waiting:v1")
+	w.push("unsigned:v1")
+	w.sign("waiting", waiting, waiting, late)
+	w.sync()
+	claim := func() *inventory.RepositoryWork {
+		work, err := w.store.ClaimRepository(t.Context(), "test", inventory.SyncScope{}, w.clock(), time.Minute)
+		w.must(err)
+		return work
+	}
+	if work := claim(); work != nil {
+		t.Fatalf("%s is due though nothing changed", work.Repository.Name)
+	}
+	w.registerKey("a late key", late)
+	if work := claim(); work == nil || work.Repository.Name != "waiting" {
+		t.Errorf("what waits for a key is not due: %+v", work)
+	}
+	if work := claim(); work != nil {
+		t.Errorf("%s is due, though it waits for no key", work.Repository.Name)
+	}
+}
+
 func TestSync_decisionsReachVerdictsWithoutTheRegistry(t *testing.T) {
 	w := newWorld(t)
 	d := w.push("app:v1")
