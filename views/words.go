@@ -354,3 +354,12 @@ func nextPage(p ImagesPage) string {
 	}
 	return ImagesURL(p.Filter, p.List.Next)
 }
+
+// claimedName is what an unproven signature calls its signer; there may be no
+// page about it.
+func claimedName(s inventory.Signer) string {
+	if s.Name != "" {
+		return s.Name
+	}
+	return string(s.ID)
+}

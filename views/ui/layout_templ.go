@@ -829,7 +829,7 @@ func palette() templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 67, "<input id=\"palette-q\" name=\"q\" type=\"search\" placeholder=\"A page, repository, signer or digest\" autocomplete=\"off\" spellcheck=\"false\" maxlength=\"200\" hx-get=\"/search\" hx-trigger=\"input changed delay:150ms\" hx-target=\"#palette-found\" hx-select=\"[data-found]\" hx-swap=\"innerHTML\" hx-sync=\"this:replace\"> <button type=\"button\" class=\"button is-small\" data-close>Close</button></form><div id=\"palette-found\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 67, "<input id=\"palette-q\" name=\"q\" type=\"text\" placeholder=\"A page, repository, signer or digest\" autocomplete=\"off\" spellcheck=\"false\" maxlength=\"200\" hx-get=\"/search\" hx-trigger=\"input changed delay:150ms\" hx-target=\"#palette-found\" hx-select=\"[data-found]\" hx-swap=\"innerHTML\" hx-sync=\"this:replace\"> <button type=\"button\" class=\"button is-small\" data-close>Close</button></form><div id=\"palette-found\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
