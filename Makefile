@@ -37,8 +37,9 @@ lint: drift ## gofmt, vet, staticcheck, govulncheck
 	@.ci/lint "$(TOOL)"
 
 .PHONY: bench
-bench: ## the measurements, as tables with ratios
-	go test -run '^$$' -tags bench -timeout 30m -count=1 -v ./cmd/signboard -bench-table
+bench: needs ## the measurements, as tables with ratios
+	go -C cmd/signboard test -tags bench -run '^TestBench_' -count=1 -timeout 30m
+	go test -run '^$$' -bench . ./inventory/verify/...
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (default 1m)

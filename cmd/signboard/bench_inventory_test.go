@@ -59,7 +59,7 @@ type filler struct {
 func benchConfig(database string) *Config {
 	c := &Config{Listen: "127.0.0.1:8080", Database: database, Review: ReviewConfig{Approvers: 1}}
 	for i, name := range benchRegistries {
-		c.Registries = append(c.Registries, RegistryConfig{Name: name, URL: fmt.Sprintf("http://127.0.0.1:%d", i+1), AllowPrivate: true})
+		c.Registries = append(c.Registries, RegistryConfig{Name: name, URL: fmt.Sprintf("http://127.0.0.1:%d", i+1), AllowPrivate: true, Interval: 24 * time.Hour})
 	}
 	for _, name := range benchTeams {
 		c.Teams = append(c.Teams, TeamConfig{Name: name, Repositories: []string{"*/" + name + "/**"}})
@@ -178,7 +178,7 @@ type held struct {
 // repositories finds the images over the last days, in an order in which those
 // of a few hundred repositories are mixed.
 func (f *filler) repositories(ctx context.Context) error {
-	const together, batch = 250, 10
+	const together, batch = 250, 20
 	number, total := 0, f.n/imagesPerRepository
 	for number < total {
 		var window []*held
