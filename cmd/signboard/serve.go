@@ -47,7 +47,7 @@ func (c serveCommand) Run(e environment) error {
 func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var working sync.WaitGroup
-	working.Go(func() { a.work(ctx) })
+	working.Go(func() { a.syncer.Run(ctx) })
 	defer working.Wait()
 	defer cancel()
 	return web.Serve(ctx, l, a.handler(demo), a.log)

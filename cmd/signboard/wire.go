@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +27,11 @@ type app struct {
 	peers  []*registry.Client
 	syncer *syncer.Syncer
 	door   decision.Door
-	keys   atomic.Pointer[verify.Keyring]
+
+	keys atomic.Pointer[verify.Keyring]
+
+	loading  sync.Mutex // so that an older keyring never replaces a newer one
+	revision int64      // the store's revision of the trust material that keys are of
 }
 
 // open wires everything that a configuration asks for. The caller closes it.
@@ -91,41 +96,28 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 	}
 	return syncer.Peer{
 		Name: r.Name, Registry: client, Inspector: verify.NewInspector(client, a.keys.Load, cosign.New(), notation.New()),
-		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Requests: client.Requests,
+		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Requests: client.Requests, Refresh: a.loadKeys,
 	}, nil
 }
 
 // loadKeys reads the registered keys, which another process may have added to.
 func (a *app) loadKeys(ctx context.Context) error {
-	signers, _, err := a.store.Keys(ctx)
+	a.loading.Lock()
+	defer a.loading.Unlock()
+	signers, revision, err := a.store.Keys(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the registered keys: %w", err)
+	}
+	if a.keys.Load() != nil && a.revision == revision {
+		return nil
 	}
 	ring, err := verify.NewKeyring(signers)
 	if err != nil {
 		return err
 	}
 	a.keys.Store(ring)
+	a.revision = revision
 	return nil
-}
-
-// work keeps the inventory true until ctx ends.
-func (a *app) work(ctx context.Context) {
-	go func() {
-		tick := time.NewTicker(3 * time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if err := a.loadKeys(ctx); err != nil && ctx.Err() == nil {
-					a.log.Warn("the registered keys could not be read, will try again", "error", err)
-				}
-			}
-		}
-	}()
-	a.syncer.Run(ctx)
 }
 
 // registerKey parses and registers a public key.

@@ -34,6 +34,11 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 
 	name := w.Repository.Name
 	t.reading(peer.Name, name)
+	if peer.Refresh != nil {
+		if err := peer.Refresh(ctx); err != nil {
+			return err
+		}
+	}
 	all, err := peer.Registry.Tags(ctx, name)
 	if errors.Is(err, inventory.ErrNotFound) && peer.Listed && len(w.Images) == 0 {
 		all, err = nil, nil // a catalog lists repositories that never got a tag

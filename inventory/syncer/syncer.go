@@ -25,6 +25,10 @@ type Peer struct {
 	// so that one without tags is empty rather than mistyped.
 	Listed   bool
 	Requests func() int64 // requests made so far, for the progress; may be nil
+	// Refresh brings the trust material up to date; it is called after a
+	// repository was claimed and before it is read, so that a key whose
+	// registration made the repository due is known. May be nil.
+	Refresh func(ctx context.Context) error
 }
 
 // Options tune a Syncer; zero values mean the defaults.
