@@ -635,7 +635,7 @@ func signedBy(i inventory.Image) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Name(claimedName(s)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = claimedSigner(s).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
