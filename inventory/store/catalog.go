@@ -121,7 +121,10 @@ func (d *DB) recordNames(ctx context.Context, tx querier, registry inventory.Reg
 	if err != nil {
 		return err
 	}
-	return insert(ctx, tx, "insert into team_repositories (repository_id, team)", owned, "")
+	if err := insert(ctx, tx, "insert into team_repositories (repository_id, team)", owned, ""); err != nil {
+		return err
+	}
+	return d.countRepositories(ctx, tx, registry.ID, len(fresh), now)
 }
 
 // dropMissing marks repositories that a complete listing doesn't have as gone,
@@ -146,11 +149,14 @@ func (d *DB) dropMissing(ctx context.Context, w *inventory.RegistryWork, listed 
 				return err
 			}
 			// A look that is going on has lost its lease: what it found is gone.
-			_, err := tx.ExecContext(ctx, `
+			gone, err := changed(tx.ExecContext(ctx, `
 				update repositories
 				set gone = true, next_due_at = $1, lease_token = lease_token + 1, lease_owner = '', lease_until = 0
-				where id = $2`, never, r.id)
+				where id = $2 and not gone`, never, r.id))
 			if err != nil {
+				return err
+			}
+			if err := d.countRepositories(ctx, tx, w.Registry.ID, -gone, now); err != nil {
 				return err
 			}
 			return d.dropTags(ctx, tx, r.id, func(string) bool { return true }, false, now)

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -83,8 +85,11 @@ func (d *DB) removeRegistry(ctx context.Context, id int64, now time.Time) error 
 		if _, err := tx.ExecContext(ctx, "update registries set removed = true, next_due_at = $1 where id = $2", never, id); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "update repositories set gone = true, next_due_at = $1 where registry_id = $2 and not gone", never, id)
-		return err
+		gone, err := changed(tx.ExecContext(ctx, "update repositories set gone = true, next_due_at = $1 where registry_id = $2 and not gone", never, id))
+		if err != nil {
+			return err
+		}
+		return d.countRepositories(ctx, tx, id, -gone, now)
 	})
 	for more := true; more && err == nil; {
 		err = d.write(ctx, func(tx querier) error {
@@ -128,8 +133,14 @@ func (d *DB) returnRegistry(ctx context.Context, id int64, now time.Time) error 
 // returnRepository puts a repository that was gone back to work, due now, and
 // its tagged images into the lists.
 func (d *DB) returnRepository(ctx context.Context, tx querier, id int64, now time.Time) error {
-	_, err := tx.ExecContext(ctx, "update repositories set gone = false, last_seen = $1, next_due_at = $1 where id = $2 and gone", ms(now), id)
+	registry, err := value[int64](ctx, tx, "update repositories set gone = false, last_seen = $1, next_due_at = $1 where id = $2 and gone returning registry_id", ms(now), id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // it is back already
+	}
 	if err != nil {
+		return err
+	}
+	if err := d.countRepositories(ctx, tx, registry, 1, now); err != nil {
 		return err
 	}
 	c := d.changes(tx, now)

@@ -22,6 +22,10 @@ const (
 	countReason     = "reason"
 )
 
+// countRepositories counts repositories that aren't gone, not images: a value is
+// a registry's id, and there is no status.
+const countRepositories = "repositories"
+
 // The overlays: images with one of them are counted under their status too.
 const (
 	overlayHeld  = string(inventory.Quarantined)

@@ -28,7 +28,7 @@ type selection struct {
 	digest       string         // the beginning of one
 }
 
-func selectImages(ctx context.Context, q querier, f inventory.ImageFilter, now time.Time) (*selection, error) {
+func (d *DB) selectImages(ctx context.Context, q querier, f inventory.ImageFilter, now time.Time) (*selection, error) {
 	s := &selection{now: now, status: f.Status, reason: f.Reason, tag: f.Tag}
 	if f.Status == inventory.Quarantined {
 		s.status, s.held = "", true
@@ -58,7 +58,7 @@ func selectImages(ctx context.Context, q querier, f inventory.ImageFilter, now t
 	if f.Repository == "" && len(words) == 0 {
 		return s, nil
 	}
-	ids, err := matchRepositories(ctx, q, f.Repository, words)
+	ids, err := d.matchRepositories(ctx, q, f.Repository, words)
 	s.repositories, s.nothing = ids, len(ids) == 0
 	return s, err
 }
@@ -78,43 +78,6 @@ func digestPrefix(word string) string {
 		return ""
 	}
 	return algorithm + ":" + hexed
-}
-
-// matchRepositories finds the repositories that a pattern and all of the words
-// (in lower case) match.
-func matchRepositories(ctx context.Context, q querier, pattern inventory.Glob, words []string) (map[int64]bool, error) {
-	found := map[int64]bool{}
-	query, args := "select id, full_name, name from repositories where not gone", []any{}
-	if pattern != "" && !strings.ContainsAny(string(pattern), `*?[\`) { // names one
-		query += ` and id in (
-			select id from repositories where full_name = $1
-			union all
-			select r.id from registries g join repositories r on r.registry_id = g.id and r.name = $1)`
-		args = append(args, clean(pattern))
-	}
-	err := each(ctx, q, query, func(rows *sql.Rows) error {
-		var id int64
-		var full, name string
-		if err := rows.Scan(&id, &full, &name); err != nil {
-			return err
-		}
-		if pattern != "" && !pattern.Match(full) && !pattern.Match(name) || !hasWords(full, words) {
-			return nil
-		}
-		found[id] = true
-		return nil
-	}, args...)
-	return found, err
-}
-
-func hasWords(name string, words []string) bool {
-	name = strings.ToLower(name)
-	for _, w := range words {
-		if !strings.Contains(name, w) {
-			return false
-		}
-	}
-	return true
 }
 
 // fewRepositories is up to how many repositories are read side by side, each

@@ -29,7 +29,7 @@ func (d *DB) Images(ctx context.Context, f inventory.ImageFilter, p inventory.Pa
 	}
 	var list inventory.ImageList
 	err = d.read(ctx, func(q querier) error {
-		s, err := selectImages(ctx, q, f, now)
+		s, err := d.selectImages(ctx, q, f, now)
 		if err != nil || s.nothing {
 			return err
 		}

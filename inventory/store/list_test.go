@@ -233,7 +233,7 @@ func TestImages_everyPlanUsesAnIndex(t *testing.T) {
 			var plans []string
 			w.must(w.db.read(t.Context(), func(q querier) error {
 				q = explained{q, t, &plans}
-				s, err := selectImages(t.Context(), q, f, w.now)
+				s, err := w.db.selectImages(t.Context(), q, f, w.now)
 				if err != nil || s.nothing {
 					return err
 				}

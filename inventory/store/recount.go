@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"signboard/inventory"
 )
@@ -45,7 +46,12 @@ func tally(ctx context.Context, q querier) (deltas, error) {
 			return nil, err
 		}
 	}
-	return ds, nil
+	return ds, each(ctx, q, "select registry_id, count(*) from repositories where not gone group by registry_id", func(rows *sql.Rows) error {
+		var registry, n int64
+		err := rows.Scan(&registry, &n)
+		ds[counterKey{countRepositories, strconv.FormatInt(registry, 10), ""}] = n
+		return err
+	})
 }
 
 // inUse is what listed has to be: a present tag points at the image, and its

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"signboard/inventory"
@@ -54,7 +55,11 @@ func (d *DB) Registries(ctx context.Context) ([]inventory.Registry, error) {
 		}
 		for i := range list {
 			r := &list[i]
-			if r.State.RepositoryCount, err = value[int](ctx, q, "select count(*) from repositories where registry_id = $1 and not gone", r.ID); err != nil {
+			r.State.RepositoryCount, err = value[int](ctx, q, `
+				select coalesce(sum(n), 0)
+				from counters
+				where kind = $1 and value = $2`, countRepositories, strconv.FormatInt(r.ID, 10))
+			if err != nil {
 				return err
 			}
 			r.State.FailingRepos, err = value[int](ctx, q, `

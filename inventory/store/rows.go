@@ -172,6 +172,15 @@ func column[T any](ctx context.Context, q querier, query string, args ...any) ([
 	return list, err
 }
 
+// changed is how many rows a statement changed.
+func changed(r sql.Result, err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	n, err := r.RowsAffected()
+	return int(n), err
+}
+
 // value runs a query of one row and column.
 func value[T any](ctx context.Context, q querier, query string, args ...any) (T, error) {
 	var v T

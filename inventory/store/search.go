@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"slices"
 	"strings"
 
@@ -19,23 +18,15 @@ func (d *DB) SearchRepositories(ctx context.Context, q string, most int) ([]inve
 	}
 	var list []inventory.Repository
 	err := d.read(ctx, func(tx querier) error {
-		var ids []int64
-		err := each(ctx, tx, "select id, full_name from repositories where not gone order by full_name", func(rows *sql.Rows) error {
-			var id int64
-			var full string
-			if err := rows.Scan(&id, &full); err != nil {
-				return err
-			}
-			if hasWords(full, words) {
-				ids = append(ids, id)
-			}
-			if len(ids) >= most {
-				return errEnough
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, errEnough) {
+		names, err := d.repositoryNames(ctx, tx)
+		if err != nil {
 			return err
+		}
+		var ids []int64
+		for _, r := range names {
+			if len(ids) < most && r.has(words) {
+				ids = append(ids, r.id)
+			}
 		}
 		err = eachIn(ctx, tx, "select "+repositoryColumns+" from repositories where id in %s", ids, func(rows *sql.Rows) error {
 			r, _, err := scanRepository(rows)

@@ -38,6 +38,8 @@ type DB struct {
 	// clock is for the few reads that aren't given the time.
 	clock func() time.Time
 
+	names repositoryNames
+
 	dayMu sync.Mutex
 	day   string // the latest UTC day whose first write was seen
 }

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"signboard/inventory"
+)
+
+// repositoryNames are the names of all repositories that aren't gone, kept in
+// memory because patterns and parts of words are looked for in all of them:
+// tens of thousands of short strings. Whatever changes the set moves the revision
+// on in its transaction, so the names that a transaction finds here are those it
+// would read.
+type repositoryNames struct {
+	mu       sync.Mutex
+	revision int64
+	list     []repositoryName // by full name; never changed, only replaced
+}
+
+type repositoryName struct {
+	id                int64
+	full, name, lower string // registry/repository, repository, and the first in lower case
+}
+
+// countRepositories notes that a registry has n repositories more or fewer. It
+// comes before all other counters in a transaction.
+func (d *DB) countRepositories(ctx context.Context, tx querier, registry int64, n int, now time.Time) error {
+	if n == 0 {
+		return nil
+	}
+	if _, err := bump(ctx, tx, "repositories"); err != nil {
+		return err
+	}
+	return deltas{{countRepositories, strconv.FormatInt(registry, 10), ""}: int64(n)}.apply(ctx, d, tx, now)
+}
+
+// repositoryNames reads the names, from memory unless they changed.
+func (d *DB) repositoryNames(ctx context.Context, q querier) ([]repositoryName, error) {
+	revision, err := value[int64](ctx, q, "select value from revisions where name = 'repositories'")
+	if err != nil {
+		return nil, err
+	}
+	d.names.mu.Lock()
+	is, list := d.names.revision, d.names.list
+	d.names.mu.Unlock()
+	if is == revision {
+		return list, nil
+	}
+	list = nil
+	err = each(ctx, q, "select id, full_name, name from repositories where not gone", func(rows *sql.Rows) error {
+		var r repositoryName
+		err := rows.Scan(&r.id, &r.full, &r.name)
+		r.lower = strings.ToLower(r.full)
+		list = append(list, r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b repositoryName) int { return cmp.Compare(a.full, b.full) })
+	d.names.mu.Lock()
+	defer d.names.mu.Unlock()
+	if revision > d.names.revision {
+		d.names.revision, d.names.list = revision, list
+	}
+	return list, nil
+}
+
+// matchRepositories finds the repositories that a pattern and all of the words
+// (in lower case) match.
+func (d *DB) matchRepositories(ctx context.Context, q querier, pattern inventory.Glob, words []string) (map[int64]bool, error) {
+	found := map[int64]bool{}
+	names, err := d.repositoryNames(ctx, q)
+	for _, r := range names {
+		if (pattern == "" || pattern.Match(r.full) || pattern.Match(r.name)) && r.has(words) {
+			found[r.id] = true
+		}
+	}
+	return found, err
+}
+
+// has reports whether each word, in lower case, is part of the name.
+func (r repositoryName) has(words []string) bool {
+	for _, w := range words {
+		if !strings.Contains(r.lower, w) {
+			return false
+		}
+	}
+	return true
+}
