@@ -14,6 +14,7 @@ type OverviewStore interface {
 	Counts(ctx context.Context, team string) (inventory.Counts, error)
 	TeamCounts(ctx context.Context) ([]inventory.TeamCounts, error)
 	Coverage(ctx context.Context, team string, days int, now time.Time) ([]inventory.Day, error)
+	MovedTags(ctx context.Context, since time.Time, most int) ([]inventory.MovedTag, error)
 }
 
 // Overview is GET /: how much can we trust, and is it getting better?
@@ -24,8 +25,12 @@ type Overview struct {
 	Quarantines QuarantineStore
 }
 
-// trendDays is how many days the trend shows.
-const trendDays = 90
+// trendDays is how many days the trend shows; movedDays is for how long a tag
+// that left a trusted image is worth somebody's attention.
+const (
+	trendDays = 90
+	movedDays = 14
+)
 
 func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
@@ -56,7 +61,13 @@ func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Attention = attention(p, waiting, frame.Inbox)
+	var moved []inventory.MovedTag
+	if p.Team == "" {
+		if moved, err = o.Store.MovedTags(ctx, frame.Now.AddDate(0, 0, -movedDays), 200); err != nil {
+			return err
+		}
+	}
+	p.Attention = attention(p, waiting, frame.Inbox, moved)
 	return show(w, r, http.StatusOK, p)
 }
 
@@ -74,13 +85,18 @@ func weekAgo(days []inventory.Day, now time.Time) *inventory.Day {
 }
 
 // attention lists what needs somebody, most urgent first.
-func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int) []views.Attention {
+func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, moved []inventory.MovedTag) []views.Attention {
 	var list []views.Attention
 	if n := p.Counts.Of(inventory.Failed); n > 0 {
 		list = append(list, views.ImagesNeed(inventory.Failed, n, p.Team))
 	}
 	for _, registry := range p.Failing {
 		list = append(list, views.RegistryFailing(registry))
+	}
+	for _, t := range moved {
+		if t.Before == inventory.Trusted && t.After != inventory.Trusted {
+			list = append(list, views.TagMoved(inventory.Image{Registry: t.Registry, Repository: t.Repository, Digest: t.To, Status: t.After}, t.Tag))
+		}
 	}
 	images := 0
 	for _, s := range waiting {

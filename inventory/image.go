@@ -91,3 +91,15 @@ type TagMove struct {
 	To   Digest
 	At   time.Time
 }
+
+// MovedTag is a tag that points at another image than it did, with what is
+// said of both now.
+type MovedTag struct {
+	Registry   string
+	Repository string // without the registry
+	Tag        string
+	At         time.Time
+	From, To   Digest
+	Before     Status // of From
+	After      Status // of To
+}

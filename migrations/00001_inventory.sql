@@ -136,6 +136,7 @@ create table tag_moves (
 );
 create index tag_moves_from on tag_moves (repository_id, from_digest, id);
 create index tag_moves_to on tag_moves (repository_id, to_digest, id);
+create index tag_moves_moved on tag_moves (id) where from_digest <> '' and to_digest <> '';
 
 create table platforms (
   image_id      bigint not null,

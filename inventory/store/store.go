@@ -175,3 +175,6 @@ func (s *idSource) next(now time.Time) int64 {
 	s.last = id
 	return id
 }
+
+// firstID is where the ids of rows made since a moment begin.
+func firstID(since time.Time) int64 { return max(0, since.UnixMilli()-epoch) << 22 }

@@ -429,6 +429,14 @@ func TestSync_tagThatMoves(t *testing.T) {
 	if len(i.Tags) != 1 || len(i.TagMoves) == 0 || i.TagMoves[0].From != old {
 		t.Errorf("the move isn't told: %+v %+v", i.Tags, i.TagMoves)
 	}
+	tags, err := w.store.MovedTags(t.Context(), w.clock().Add(-2*time.Hour), 10)
+	w.must(err)
+	if len(tags) != 1 || tags[0].Tag != "v1" || tags[0].Before != inventory.Trusted || tags[0].After != inventory.Unsigned || tags[0].To != moved {
+		t.Errorf("the tags that moved are %+v", tags)
+	}
+	if tags, err = w.store.MovedTags(t.Context(), w.clock().Add(time.Hour), 10); err != nil || len(tags) != 0 {
+		t.Errorf("tags that moved in the future: %+v, %v", tags, err)
+	}
 	if i := w.expect("app", old, inventory.Trusted, inventory.ReasonOK); len(i.Tags) != 0 {
 		t.Errorf("the old image keeps the tag %v", i.Tags)
 	}
