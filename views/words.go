@@ -228,15 +228,6 @@ func (p ImagePage) held() []inventory.Quarantine {
 	return p.Held
 }
 
-// joinGlobs is a scope as a form shows it: one pattern a line.
-func joinGlobs(globs []inventory.Glob) string {
-	lines := make([]string, len(globs))
-	for i, g := range globs {
-		lines[i] = string(g)
-	}
-	return strings.Join(lines, "\n")
-}
-
 // wide reports whether a pattern holds whole registries.
 func wide(g inventory.Glob) bool {
 	return strings.HasPrefix(string(g), "*") || strings.Count(string(g), "/") < 2 && strings.HasSuffix(string(g), "/**")
