@@ -25,6 +25,7 @@ type selection struct {
 	facets       []dimension
 	tag          string
 	repositories map[int64]bool // nil: any
+	known        int            // how many repositories there are, when some are selected
 	digest       string         // the beginning of one
 }
 
@@ -58,8 +59,9 @@ func (d *DB) selectImages(ctx context.Context, q querier, f inventory.ImageFilte
 	if f.Repository == "" && len(words) == 0 {
 		return s, nil
 	}
-	ids, err := d.matchRepositories(ctx, q, f.Repository, words)
-	s.repositories, s.nothing = ids, len(ids) == 0
+	var err error
+	s.repositories, s.known, err = d.matchRepositories(ctx, q, f.Repository, words)
+	s.nothing = len(s.repositories) == 0
 	return s, err
 }
 
@@ -80,20 +82,20 @@ func digestPrefix(word string) string {
 	return algorithm + ":" + hexed
 }
 
-// fewRepositories is up to how many repositories are read side by side, each
-// from its own place in the index; more are a filter on another walk.
-const fewRepositories = 5000
-
 // source is an index that ends in the id: it answers candidates, newest first.
 type source struct {
-	kind         string // the filter that it takes care of, with the status
-	facet        dimension
-	uncounted    bool // no counter says how many there are
-	size         int
-	query        string
-	args         []any
-	repositories []int64
-	status       inventory.Status
+	kind      string // the filter that it takes care of, with the status
+	facet     dimension
+	uncounted bool // no counter says how many there are
+	size      int
+	capped    bool   // size is a floor
+	query     string // empty for several repositories, which are read side by side
+	args      []any
+	status    inventory.Status
+	several   []int64 // repositories
+	// sieve holds the several where they are so many of all that most pages are
+	// full after a short walk through the images of all.
+	sieve map[int64]bool
 }
 
 const (
@@ -129,16 +131,6 @@ func (s *selection) sources(ctx context.Context, q querier) ([]source, error) {
 		}, kind)
 		list, errs = append(list, c), append(errs, err)
 	}
-	if few := len(s.repositories); s.repositories != nil && few <= fewRepositories {
-		c := source{kind: sourceRepository, status: s.status}
-		var values []string
-		for id := range s.repositories {
-			c.repositories = append(c.repositories, id)
-			values = append(values, strconv.FormatInt(id, 10))
-		}
-		slices.Sort(c.repositories)
-		offer(c, countRepository, values...)
-	}
 	for _, f := range s.facets {
 		offer(s.index(sourceFacet, f, "image_facets", "image_id", "kind = $3 and value = $4", f.kind, clean(f.value)), f.kind, f.value)
 	}
@@ -160,6 +152,12 @@ func (s *selection) sources(ctx context.Context, q querier) ([]source, error) {
 		c.size = n
 		list, errs = append(list, c), append(errs, err)
 	}
+	if s.repositories != nil {
+		c, err := s.repositorySource(ctx, q)
+		if errs = append(errs, err); !c.capped || len(list) == 0 { // else the others are a better start
+			list = append(list, c)
+		}
+	}
 	if len(list) == 0 {
 		offer(s.index(sourceAll, dimension{}, "images", "id", "listed"), countAll, "")
 	}
@@ -176,74 +174,16 @@ func (s *selection) index(kind string, facet dimension, table, id, condition str
 		c.args = append(c.args, s.status)
 		condition += fmt.Sprintf(" and status = $%d", len(c.args)+2)
 	}
-	c.query = fmt.Sprintf("select %s from %s where %s and %s < $1 order by %s desc limit $2", id, table, condition, id, id)
+	c.query = fmt.Sprintf("select %s as id from %s where %s and %s < $1 order by %s desc limit $2", id, table, condition, id, id)
 	return c
 }
 
 // next returns up to n candidates below an id, newest first.
 func (c source) next(ctx context.Context, q querier, before int64, n int) ([]int64, error) {
-	if c.kind != sourceRepository {
+	if c.query != "" {
 		return column[int64](ctx, q, c.query, with([]any{before, n}, c.args)...)
 	}
-	status, args := "", []any{before}
-	if c.status != "" {
-		status, args = " and status = $2", append(args, c.status)
-	}
-	// The newest n are in the n repositories whose newest are newest: each of
-	// those has one that everything in the other repositories is older than.
-	type top struct{ repository, newest int64 }
-	var tops []top
-	for part := range slices.Chunk(c.repositories, maxParams) {
-		err := each(ctx, q, fmt.Sprintf(`
-			select id, newest
-			from (select r.id, (select i.id
-			        from images i
-			        where i.listed and i.repository_id = r.id and i.id < $1%s
-			        order by i.id desc
-			        limit 1) as newest
-			      from repositories r
-			      where r.id in %s) as r
-			where newest is not null`, status, params(len(args), len(part))),
-			scanInto(&tops, func(t *top) []any { return []any{&t.repository, &t.newest} }), with(args, part)...)
-		if err != nil {
-			return nil, err
-		}
-	}
-	slices.SortFunc(tops, func(a, b top) int { return cmp.Compare(b.newest, a.newest) })
-	if len(tops) > n {
-		tops = tops[:n]
-	}
-	var ids []int64
-	for part := range slices.Chunk(tops, 100) {
-		var b strings.Builder
-		args := append(slices.Clone(args), n)
-		limit := len(args)
-		for i, t := range part {
-			if i > 0 {
-				b.WriteString(" union all ")
-			}
-			args = append(args, t.repository)
-			fmt.Fprintf(&b, "select id from (select id from images where listed and repository_id = $%d and id < $1%s order by id desc limit $%d) as r%d",
-				len(args), status, limit, i)
-		}
-		more, err := column[int64](ctx, q, b.String(), args...)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, more...)
-	}
-	slices.Sort(ids)
-	slices.Reverse(ids)
-	return ids[:min(len(ids), n)], nil
-}
-
-// chunk is how many candidates are asked for at once: of many repositories
-// fewer, since each is asked.
-func (c source) chunk() int {
-	if c.kind == sourceRepository && len(c.repositories) > 10 {
-		return 100
-	}
-	return countWalk
+	return c.abreast(ctx, q, before, n)
 }
 
 // leap finds where below an id the next image can be that all sources hold, by
@@ -283,36 +223,89 @@ func (s *selection) rest(c source) bool {
 		len(s.facets) > 1 || len(s.facets) == 1 && c.facet != s.facets[0]
 }
 
-// filter keeps the candidates that every filter holds, newest first.
-func (s *selection) filter(ctx context.Context, q querier, c source, candidates []int64) ([]int64, error) {
-	var kept []int64
-	condition, args := "listed", []any{}
+// condition is what every filter asks of an image i beyond what the source takes
+// care of. Its parameters are numbered on from after. Facets are counted rather
+// than asked for with exists, which PostgreSQL turns into a join with all that
+// have the value.
+func (s *selection) condition(c source, after int) (string, []any) {
+	condition, args := "i.listed", []any{}
 	and := func(format string, v any) {
 		args = append(args, clean(v))
-		condition += fmt.Sprintf(format, len(args))
+		condition += fmt.Sprintf(format, after+len(args))
 	}
 	if s.status != "" {
-		and(" and status = $%d", s.status)
+		and(" and i.status = $%d", s.status)
 	}
 	if s.registry != 0 {
-		and(" and registry_id = $%d", s.registry)
+		and(" and i.registry_id = $%d", s.registry)
 	}
 	if s.reason != "" {
-		and(" and reason = $%d", s.reason)
+		and(" and i.reason = $%d", s.reason)
 	}
 	for _, f := range s.facets {
 		if f != c.facet {
-			and(" and exists (select 1 from image_facets f where f.image_id = images.id and f.kind = $%d", f.kind)
-			and(" and f.value = $%d)", f.value)
+			and(" and (select count(*) from image_facets f where f.image_id = i.id and f.kind = $%d", f.kind)
+			and(" and f.value = $%d) = 1", f.value)
 		}
 	}
 	if s.tag != "" && c.kind != sourceTag {
-		and(" and exists (select 1 from tags t where t.image_id = images.id and t.name = $%d)", s.tag)
+		and(" and exists (select 1 from tags t where t.image_id = i.id and t.name = $%d)", s.tag)
 	}
 	if s.held {
-		and(" and exists (select 1 from quarantines h where h.id = images.quarantine_id and h.released_at is null and (h.expires_at is null or h.expires_at > $%d))", ms(s.now))
+		and(" and exists (select 1 from quarantines h where h.id = i.quarantine_id and h.released_at is null and (h.expires_at is null or h.expires_at > $%d))", ms(s.now))
 	}
-	err := eachIn(ctx, q, "select id, repository_id from images where "+condition+" and id in %s", candidates, func(rows *sql.Rows) error {
+	return condition, args
+}
+
+// look takes up to n candidates of a source below an id, and keeps those that
+// every filter holds; both newest first.
+func (s *selection) look(ctx context.Context, q querier, c source, before int64, n int) (candidates, held []int64, err error) {
+	if c.query == "" {
+		if candidates, err = c.next(ctx, q, before, n); err == nil {
+			held, err = s.filter(ctx, q, c, candidates)
+		}
+		return candidates, held, err
+	}
+	condition, args := s.condition(c, len(c.args)+2)
+	err = each(ctx, q, `
+		select c.id, i.repository_id
+		from (`+c.query+`) as c
+		left join images i on i.id = c.id and `+condition, func(rows *sql.Rows) error {
+		var id int64
+		var repository sql.NullInt64
+		err := rows.Scan(&id, &repository)
+		candidates = append(candidates, id)
+		if repository.Valid && (s.repositories == nil || s.repositories[repository.Int64]) {
+			held = append(held, id)
+		}
+		return err
+	}, with([]any{before, n}, append(slices.Clone(c.args), args...))...)
+	newestFirst(candidates)
+	newestFirst(held)
+	return candidates, held, err
+}
+
+// count says of how many of the newest n candidates below an id every filter
+// holds, and how many candidates there were.
+func (s *selection) count(ctx context.Context, q querier, c source, before int64, n int) (candidates, held int, err error) {
+	if c.query == "" || s.repositories != nil {
+		all, kept, err := s.look(ctx, q, c, before, n)
+		return len(all), len(kept), err
+	}
+	condition, args := s.condition(c, len(c.args)+2)
+	err = q.QueryRowContext(ctx, `
+		select count(*), count(i.id)
+		from (`+c.query+`) as c
+		left join images i on i.id = c.id and `+condition,
+		with([]any{before, n}, append(slices.Clone(c.args), args...))...).Scan(&candidates, &held)
+	return candidates, held, err
+}
+
+// filter keeps the candidates that every filter holds, newest first.
+func (s *selection) filter(ctx context.Context, q querier, c source, candidates []int64) ([]int64, error) {
+	var kept []int64
+	condition, args := s.condition(c, 0)
+	err := eachIn(ctx, q, "select i.id, i.repository_id from images i where "+condition+" and i.id in %s", candidates, func(rows *sql.Rows) error {
 		var id, repository int64
 		if err := rows.Scan(&id, &repository); err != nil {
 			return err
@@ -322,7 +315,11 @@ func (s *selection) filter(ctx context.Context, q querier, c source, candidates 
 		}
 		return nil
 	}, args...)
-	slices.Sort(kept)
-	slices.Reverse(kept)
+	newestFirst(kept)
 	return kept, err
+}
+
+func newestFirst(ids []int64) {
+	slices.Sort(ids)
+	slices.Reverse(ids)
 }

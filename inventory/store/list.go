@@ -16,12 +16,14 @@ import (
 const (
 	countWalk = 1000 // candidates that are looked at for the total, and at once
 	pageWalk  = 5000 // candidates that are looked at for a page
+
+	newest = 1<<63 - 1 // an id above all others
 )
 
 // Images lists one page of the images in use that the filter selects, newest
-// first. With one filter, or a status and one more, Total is exact; with more
-// it is what the newest candidates hold, at most a thousand, and Capped says that
-// there may be others. A page can be shorter than asked for and still have a next.
+// first. With one filter, or a status and one more, Total is exact, except that of
+// many repositories it is a thousand at the most; with more filters it is what the
+// newest candidates hold, at most a thousand. Capped says that there may be others. A page can be shorter than asked for and still have a next.
 func (d *DB) Images(ctx context.Context, f inventory.ImageFilter, p inventory.Page, now time.Time) (inventory.ImageList, error) {
 	before, err := parseCursor(p.Cursor)
 	if err != nil {
@@ -45,7 +47,7 @@ func (d *DB) Images(ctx context.Context, f inventory.ImageFilter, p inventory.Pa
 		case s.rest(best):
 			ids, err = s.walk(ctx, q, sources, before, p.Size(), &list)
 		default:
-			list.Total = best.size
+			list.Total, list.Capped = best.size, best.capped
 			if ids, err = best.next(ctx, q, before, p.Size()+1); len(ids) > p.Size() {
 				ids = ids[:p.Size()]
 				list.Next = strconv.FormatInt(ids[len(ids)-1], 10)
@@ -69,28 +71,23 @@ func (d *DB) Images(ctx context.Context, f inventory.ImageFilter, p inventory.Pa
 // walk gathers a page of ids from the candidates of the first source that every
 // filter holds, and fills in the list's totals and next page.
 func (s *selection) walk(ctx context.Context, q querier, sources []source, before int64, size int, list *inventory.ImageList) ([]int64, error) {
-	const newest = 1<<63 - 1
-	from := sources[0]
-	next := func(before int64) (candidates, held []int64, err error) {
-		if before, err = leap(ctx, q, sources, before); err != nil || before == 0 {
-			return nil, nil, err
+	from, top := sources[0], int64(newest)
+	seen, total, err := s.count(ctx, q, from, top, from.most())
+	if err == nil && total == 0 && seen == from.most() {
+		if top, err = leap(ctx, q, sources, top); err == nil && top != 0 {
+			seen, total, err = s.count(ctx, q, from, top, from.most())
 		}
-		if candidates, err = from.next(ctx, q, before, from.chunk()); err == nil {
-			held, err = s.filter(ctx, q, from, candidates)
-		}
-		return candidates, held, err
 	}
-	candidates, held, err := next(newest)
-	if err != nil {
+	if err != nil || top == 0 {
 		return nil, err
 	}
-	list.Total, list.Capped = len(held), len(candidates) == from.chunk()
+	list.Total, list.Capped = total, seen == from.most()
+	before = min(before, top)
 	var ids []int64
-	for seen := 0; ; {
-		if before != newest {
-			if candidates, held, err = next(before); err != nil {
-				return nil, err
-			}
+	for walked, n := 0, min(4*size, from.most()); ; n = min(2*n, from.most()) {
+		candidates, held, err := s.look(ctx, q, from, before, n)
+		if err != nil {
+			return nil, err
 		}
 		for _, id := range held {
 			if len(ids) == size {
@@ -99,15 +96,29 @@ func (s *selection) walk(ctx context.Context, q querier, sources []source, befor
 			}
 			ids = append(ids, id)
 		}
-		if len(candidates) < from.chunk() {
+		if len(candidates) < n {
 			return ids, nil
 		}
 		before = candidates[len(candidates)-1]
-		if seen += len(candidates); seen >= pageWalk {
+		if walked += len(candidates); walked >= pageWalk {
 			list.Next = strconv.FormatInt(before, 10)
 			return ids, nil
 		}
+		if len(held) == 0 {
+			if before, err = leap(ctx, q, sources, before); err != nil || before == 0 {
+				return ids, err
+			}
+		}
 	}
+}
+
+// most is how many candidates are looked at in one statement: of several
+// repositories fewer, since each is asked.
+func (c source) most() int {
+	if len(c.several) > 10 {
+		return 100
+	}
+	return countWalk
 }
 
 // byDigest lists what a part of a digest selects: at most a thousand images.

@@ -257,6 +257,12 @@ func TestImages_everyPlanUsesAnIndex(t *testing.T) {
 				if _, err := s.filter(t.Context(), q, source, candidates); err != nil {
 					return err
 				}
+				if _, _, err := s.look(t.Context(), q, source, 1<<62, 10); err != nil {
+					return err
+				}
+				if _, _, err := s.count(t.Context(), q, source, 1<<62, 10); err != nil {
+					return err
+				}
 				rows, err := imageRows(t.Context(), q, "id in %s", candidates)
 				if err != nil {
 					return err

@@ -74,16 +74,16 @@ func (d *DB) repositoryNames(ctx context.Context, q querier) ([]repositoryName, 
 }
 
 // matchRepositories finds the repositories that a pattern and all of the words
-// (in lower case) match.
-func (d *DB) matchRepositories(ctx context.Context, q querier, pattern inventory.Glob, words []string) (map[int64]bool, error) {
-	found := map[int64]bool{}
+// (in lower case) match, and says how many there are in all.
+func (d *DB) matchRepositories(ctx context.Context, q querier, pattern inventory.Glob, words []string) (found map[int64]bool, known int, err error) {
+	found = map[int64]bool{}
 	names, err := d.repositoryNames(ctx, q)
 	for _, r := range names {
 		if (pattern == "" || pattern.Match(r.full) || pattern.Match(r.name)) && r.has(words) {
 			found[r.id] = true
 		}
 	}
-	return found, err
+	return found, len(names), err
 }
 
 // has reports whether each word, in lower case, is part of the name.

@@ -165,7 +165,7 @@ func standIn(ctx context.Context, q querier, list []inventory.Signer, now time.T
 // of the signer, sorted; at most 100. It looks at no more than the signer's
 // newest images.
 func (d *DB) SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, error) {
-	const newest = 2000
+	const newest = 200
 	var teams []string
 	err := d.read(ctx, func(q querier) (err error) {
 		teams, err = column[string](ctx, q, `
