@@ -73,7 +73,8 @@ func (a *app) handler(demo bool) http.Handler {
 		}
 		guard.FormAction = []string{origin(c.OIDC.IssuerURL)}
 		provider = strings.TrimPrefix(strings.TrimPrefix(origin(c.OIDC.IssuerURL), "https://"), "http://")
-	} else {
+	}
+	if c.OIDC == nil || demo {
 		guard.Hosts = web.LocalHosts(c.BaseURL)
 	}
 	people := session.New(sessions)

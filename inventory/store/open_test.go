@@ -311,6 +311,36 @@ func TestSessions_neverKeepTheToken(t *testing.T) {
 	})
 }
 
+func TestSessions_areNotWrittenForEveryPage(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		s := w.db.Sessions()
+		until := func() int64 {
+			at, err := value[int64](t.Context(), w.db.reader, "select expires_at from sessions")
+			w.must(err)
+			return at
+		}
+		w.must(s.Commit("token", []byte("data"), w.now.Add(time.Hour)))
+		first := until()
+		w.must(s.Commit("token", []byte("data"), w.now.Add(time.Hour+slack/2)))
+		if until() != first {
+			t.Error("a session that says the same was written again within the slack")
+		}
+		w.must(s.Commit("token", []byte("data"), w.now.Add(time.Hour+2*slack)))
+		if until() == first {
+			t.Error("a session in use isn't prolonged")
+		}
+		w.must(s.Commit("token", []byte("other"), w.now.Add(time.Hour+2*slack)))
+		if data, _, err := s.Find("token"); err != nil || string(data) != "other" {
+			t.Errorf("what changed wasn't written: %q, %v", data, err)
+		}
+		w.must(s.Commit("token", []byte("other"), w.now.Add(time.Minute)))
+		if got, want := until(), ms(w.now.Add(time.Minute)); got != want {
+			t.Errorf("a session that is to end sooner ends at %d, not %d", got, want)
+		}
+	})
+}
+
 func TestBackup_isWholeWhileOthersWrite(t *testing.T) {
 	w := newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "it's a b.db"))
 	w.list("local", "app")

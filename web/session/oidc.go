@@ -92,7 +92,7 @@ const (
 
 func (s *Sessions) flows(ctx context.Context) []flow {
 	var all []flow
-	_ = json.Unmarshal(s.scs.GetBytes(ctx, flowsKey), &all) // none, or none that can be read
+	_ = json.Unmarshal([]byte(s.scs.GetString(ctx, flowsKey)), &all) // none, or none that can be read
 	return slices.DeleteFunc(all, func(f flow) bool { return s.Clock().Sub(f.Began) > flowLife })
 }
 
@@ -101,7 +101,7 @@ func (s *Sessions) putFlows(ctx context.Context, all []flow) {
 	if err != nil {
 		panic("session: " + err.Error())
 	}
-	s.scs.Put(ctx, flowsKey, b)
+	s.scs.Put(ctx, flowsKey, string(b))
 }
 
 // Start sends the browser to the provider: authorization code flow with PKCE
@@ -179,7 +179,7 @@ func (s *Sessions) Callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("writing the session: %w", err)
 	}
-	s.scs.Put(ctx, personKey, b)
+	s.scs.Put(ctx, personKey, string(b))
 	actor := inventory.Actor{Kind: inventory.UserActor, Name: p.Name, Subject: p.Subject, Groups: p.Groups, Role: s.OIDC.role(p.Groups), Address: address(r)}
 	if s.Audit != nil {
 		err := s.Audit(ctx, inventory.AuditEntry{At: s.Clock(), Actor: actor, Action: "session.start", Object: p.Subject, Address: actor.Address})

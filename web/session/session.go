@@ -55,7 +55,7 @@ func New(c Config) *Sessions {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	m := scs.New()
-	m.Store = c.Store
+	m.Store, m.Codec = c.Store, codec{}
 	m.Lifetime, m.IdleTimeout = lifetime, idle
 	m.Cookie.HttpOnly, m.Cookie.Path, m.Cookie.SameSite = true, "/", http.SameSiteLaxMode
 	m.Cookie.Name = "signboard"
@@ -99,7 +99,7 @@ func (s *Sessions) actor(ctx context.Context) inventory.Actor {
 		return s.Local
 	}
 	var p person
-	if err := json.Unmarshal(s.scs.GetBytes(ctx, personKey), &p); err != nil || p.Subject == "" {
+	if err := json.Unmarshal([]byte(s.scs.GetString(ctx, personKey)), &p); err != nil || p.Subject == "" {
 		return inventory.Actor{}
 	}
 	return inventory.Actor{
