@@ -68,6 +68,9 @@ func TestImages_ofManyRepositories(t *testing.T) {
 		if !slices.Equal(have, want) {
 			t.Errorf("%+v lists %d images, and should %d", c.filter, len(have), len(want))
 		}
+		if len(first.Images) != min(70, len(want)) {
+			t.Errorf("%+v: the first page has %d images", c.filter, len(first.Images))
+		}
 		if c.capped && (!first.Capped || first.Total != countWalk) || !c.capped && !first.Capped && first.Total != len(want) {
 			t.Errorf("%+v says a total of %d (capped: %v), and it is %d", c.filter, first.Total, first.Capped, len(want))
 		}
