@@ -13,35 +13,40 @@ type looker struct {
 	work     *inventory.RepositoryWork
 	tags     map[string]bool // all tags, companions included
 	revision int64           // of the trust material, read before anything is verified
+	targets  map[inventory.Digest]bool
 }
 
 // image looks at one image and, when it is an index, at the images it lists:
 // first finding the image itself, then its platforms, each with its own
-// evidence.
-func (l *looker) image(ctx context.Context, t target) []inventory.ImageFinding {
+// evidence. doubt is set when the registry says that tags point at something it
+// doesn't show: the findings are then about what the tags pointed at before.
+func (l *looker) image(ctx context.Context, t target) (findings []inventory.ImageFinding, doubt *inventory.LookError) {
 	self := inventory.ImageFinding{Digest: t.descriptor.Digest, Tags: t.tags, TrustRevision: l.revision}
 	known, seen := l.work.Images[self.Digest]
 	self.Kind, self.MediaType, self.Size, self.Platforms = known.Kind, known.MediaType, known.Size, known.Platforms
 	if t.failure != nil {
 		self.Failure = t.failure
-		return []inventory.ImageFinding{self}
+		return []inventory.ImageFinding{self}, nil
 	}
 	if !seen || known.MediaType == "" {
 		m, err := l.peer.Registry.Manifest(ctx, l.work.Repository.Name, string(self.Digest))
 		if err != nil {
 			self.Failure = inventory.AsLookError(err)
-			return []inventory.ImageFinding{self}
+			if !seen && self.Failure.Reason == inventory.ReasonRegistryInconsistent {
+				return l.disbelieve(t, self.Failure), self.Failure
+			}
+			return []inventory.ImageFinding{self}, nil
 		}
 		self.Kind, self.MediaType, self.Size = m.Kind(), m.MediaType, int64(len(m.Raw))
 		if m.Index() {
 			if self.Platforms, err = l.platforms(ctx, m, 1); err != nil {
 				self.Failure = inventory.AsLookError(err)
-				return []inventory.ImageFinding{self}
+				return []inventory.ImageFinding{self}, nil
 			}
 		}
 	}
 	l.inspect(ctx, &self)
-	findings := []inventory.ImageFinding{self}
+	findings = append(findings, self)
 	for _, p := range self.Platforms {
 		child := inventory.ImageFinding{Digest: p.Digest, Kind: inventory.SingleImage, TrustRevision: l.revision}
 		if known, ok := l.work.Images[p.Digest]; ok {
@@ -52,6 +57,26 @@ func (l *looker) image(ctx context.Context, t target) []inventory.ImageFinding {
 		}
 		l.inspect(ctx, &child)
 		findings = append(findings, child)
+	}
+	return findings, nil
+}
+
+// disbelieve is what is found when tags are said to point at a digest whose
+// content the registry doesn't have, or has otherwise: nothing of it is stored,
+// the tags stay where they were, and what they point at there is unknown.
+func (l *looker) disbelieve(t target, failure *inventory.LookError) []inventory.ImageFinding {
+	var findings []inventory.ImageFinding
+	said := map[inventory.Digest]bool{}
+	for _, tag := range t.tags {
+		d, ok := l.work.Tags[tag]
+		if !ok || said[d] || l.targets[d] { // another tag leads there, so it is looked at
+			continue
+		}
+		said[d] = true
+		known := l.work.Images[d]
+		findings = append(findings, inventory.ImageFinding{
+			Digest: d, Kind: known.Kind, MediaType: known.MediaType, Size: known.Size, Platforms: known.Platforms, Failure: failure,
+		})
 	}
 	return findings
 }

@@ -1,11 +1,13 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -60,6 +62,11 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 	}
 	t.found(peer.Name, len(tags))
 	targets, present, problem := s.resolve(ctx, look, tags, t)
+	look.targets = make(map[inventory.Digest]bool, len(targets))
+	for _, target := range targets {
+		look.targets[target.descriptor.Digest] = true
+	}
+	var doubts atomic.Pointer[inventory.LookError] // any of those that images leave
 
 	findings := make(chan inventory.ImageFinding, s.Batch)
 	group, lookCtx := errgroup.WithContext(ctx)
@@ -71,9 +78,12 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 	for _, target := range targets {
 		group.Go(func() error {
 			defer looks.Done()
-			found := look.image(lookCtx, target)
+			found, doubt := look.image(lookCtx, target)
 			if lookCtx.Err() != nil {
 				return context.Cause(lookCtx) // our own stopping is no finding
+			}
+			if doubt != nil {
+				doubts.Store(doubt)
 			}
 			for _, f := range found {
 				if f.Failure != nil {
@@ -97,7 +107,7 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 	}
 
 	now := s.Clock()
-	if problem != nil {
+	if problem = cmp.Or(problem, doubts.Load()); problem != nil {
 		return s.failRepository(ctx, peer, w, problem, false, t)
 	}
 	if err := s.store.FinishRepository(ctx, w, present, now.Add(s.jitter(peer.Interval)), now); err != nil {
@@ -148,64 +158,6 @@ func (s *Syncer) keep(ctx context.Context, w *inventory.RepositoryWork) (context
 		}
 	}()
 	return ctx, func() { close(done); cancel(nil) }
-}
-
-// target is one image to look at, with the tags that point at it.
-type target struct {
-	descriptor inventory.Descriptor
-	tags       []string
-	failure    *inventory.LookError // a tag that pointed here could not be resolved
-}
-
-// resolve asks what each tag points at. present are the tags that are there,
-// resolved or not; problem is set when a tag that wasn't known before could not
-// be resolved, so that there is no image to say it of.
-func (s *Syncer) resolve(ctx context.Context, look *looker, tags []string, t *tracker) (targets []target, present []string, problem *inventory.LookError) {
-	var (
-		mu       sync.Mutex
-		byDigest = map[inventory.Digest]int{}
-		group    errgroup.Group
-	)
-	group.SetLimit(s.Images)
-	for _, tag := range tags {
-		group.Go(func() error {
-			d, err := look.peer.Registry.Resolve(ctx, look.work.Repository.Name, tag)
-			if errors.Is(err, inventory.ErrNotFound) {
-				t.done(look.peer.Name, 1)
-				return nil // deleted since it was listed
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			present = append(present, tag)
-			var failure *inventory.LookError
-			if err != nil {
-				failure = inventory.AsLookError(err)
-				known, ok := look.work.Tags[tag]
-				if !ok {
-					problem = failure
-					t.done(look.peer.Name, 1)
-					return nil
-				}
-				d = inventory.Descriptor{Digest: known}
-			}
-			i, ok := byDigest[d.Digest]
-			if !ok {
-				i = len(targets)
-				byDigest[d.Digest] = i
-				targets = append(targets, target{descriptor: d})
-			}
-			targets[i].tags = append(targets[i].tags, tag)
-			if targets[i].failure == nil {
-				targets[i].failure = failure
-			}
-			if failure == nil {
-				targets[i].descriptor = d
-			}
-			return nil
-		})
-	}
-	group.Wait()
-	return targets, present, problem
 }
 
 // record judges findings and stores them in batches. Verdicts are judged just

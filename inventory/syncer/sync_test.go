@@ -48,6 +48,8 @@ type world struct {
 	trouble atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
 	gets    atomic.Int64 // manifests and blobs read
 
+	dsn    string
+	client *registry.Client
 	store  *store.DB
 	door   decision.Door
 	syncer *syncer.Syncer
@@ -61,7 +63,12 @@ var reviewer = inventory.Actor{Kind: inventory.UserActor, Name: "Dana", Subject:
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t}
+	return newWorldWith(t, registry.Limits{Attempts: 2})
+}
+
+func newWorldWith(t *testing.T, limits registry.Limits) *world {
+	t.Helper()
+	w := &world{t: t, dsn: "sqlite:" + filepath.Join(t.TempDir(), "test.db")}
 	w.now.Store(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).UnixMilli())
 	inner := ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)))
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -76,23 +83,29 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(w.server.Close)
 
 	var err error
-	w.store, err = store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	w.store, err = store.Open(t.Context(), w.dsn)
 	w.must(err)
 	t.Cleanup(func() { w.store.Close() })
 	r := inventory.Registry{Name: "local", URL: w.server.URL, Interval: 15 * time.Minute, Repositories: []inventory.Glob{"**"}, Tags: []inventory.Glob{"**"}}
 	w.must(w.store.ApplyConfig(t.Context(), []inventory.Registry{r}, nil, w.clock()))
-	client, err := registry.New(registry.Config{Name: "local", URL: w.server.URL, AllowPrivate: true, Repositories: r.Repositories,
-		Limits: registry.Limits{Attempts: 2}, Now: w.clock,
-		Wait: func(_ context.Context, d time.Duration) error { w.pass(d); return nil }})
+	w.client, err = registry.New(registry.Config{Name: "local", URL: w.server.URL, AllowPrivate: true, Repositories: r.Repositories,
+		Limits: limits, Now: w.clock,
+		Wait: func(ctx context.Context, d time.Duration) error { w.pass(d); return ctx.Err() }})
 	w.must(err)
 	w.keys.Store(nil)
-	w.syncer = syncer.New(w.store, []syncer.Peer{{
-		Name: "local", Registry: client, Inspector: verify.NewInspector(client, w.keys.Load, cosign.New()),
-		Tags: r.Tags, Interval: r.Interval, Listed: true, Requests: client.Requests,
-	}}, syncer.Options{Clock: w.clock})
+	w.syncer = w.syncerOver(w.store)
 	w.door = decision.Door{Signers: w.store, Quarantines: w.store, Approvers: 1, Clock: w.clock}
 	w.key, w.signer = w.register("Dana's pipeline")
 	return w
+}
+
+// syncerOver makes another syncer of the same registry, over any handle of the
+// database.
+func (w *world) syncerOver(db *store.DB) *syncer.Syncer {
+	return syncer.New(db, []syncer.Peer{{
+		Name: "local", Registry: w.client, Inspector: verify.NewInspector(w.client, w.keys.Load, cosign.New()),
+		Tags: []inventory.Glob{"**"}, Interval: 15 * time.Minute, Listed: true, Requests: w.client.Requests,
+	}}, syncer.Options{Clock: w.clock})
 }
 
 func (w *world) must(err error) {
