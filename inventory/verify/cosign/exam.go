@@ -100,7 +100,7 @@ func (x *exam) key(m material, certified bool, holds func(verify.Key) (scheme st
 		x.unregistered(*logged, holds)
 	case hint != "":
 		x.end.Name, x.end.Fingerprint = hint.Short(), string(hint)
-		x.unchecked(fmt.Sprintf("Signed with the key %s, which isn't registered here, so the signature could not be checked.", hint.Short()))
+		x.unchecked(fmt.Sprintf("Signed, it says, with the key %s; that one isn't registered here, so the signature could not be checked.", hint.Short()))
 	default:
 		if m.hintText != "" {
 			x.end.Facts = append(x.end.Facts, inventory.Fact{Name: "Hint (not trusted)", Value: shown(m.hintText)})
