@@ -6,9 +6,11 @@ package handlers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -59,8 +61,10 @@ func (p Pages) frame(r *http.Request, title string) (views.Frame, []inventory.Re
 		return f, nil, err
 	}
 	f.Inbox = standings[inventory.Pending]
-	if message := p.Notices.TakeNotice(r.Context()); message != "" {
-		f.Flash = &views.Flash{Message: message}
+	if r.Method != http.MethodHead { // nobody would read it
+		if message := p.Notices.TakeNotice(r.Context()); message != "" {
+			f.Flash = &views.Flash{Message: message}
+		}
 	}
 	return f, registries, nil
 }
@@ -101,16 +105,37 @@ func show(w http.ResponseWriter, r *http.Request, status int, page templ.Compone
 	return nil
 }
 
+// StatusError is an error for which HTTP has a more exact status than that of
+// its kind.
+type StatusError struct {
+	Status int
+	Err    error
+}
+
+func (e *StatusError) Error() string { return e.Err.Error() }
+
+func (e *StatusError) Unwrap() error { return e.Err }
+
 // Error shows what went wrong. Only an inventory.Error's message is shown; the
-// rest goes to the log, under the request's id.
+// rest goes to the log, under the request's id. Where the browser has gone away,
+// nothing went wrong.
 func (p Pages) Error(w http.ResponseWriter, r *http.Request, id string, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		p.Log.Debug("the browser went away", "request", id, "method", r.Method, "path", r.URL.Path, "error", err)
+		return
+	}
 	kind := inventory.KindOf(err)
 	page := views.ErrorPage{Kind: kind, Status: status(kind), Request: id}
 	if e, ok := asError(err); ok {
 		page.Message = e.Message
 	}
+	if e, ok := errors.AsType[*StatusError](err); ok {
+		page.Status = e.Status
+	}
 	if kind == inventory.Internal || kind == inventory.Unavailable {
 		p.Log.Error("a request failed", "request", id, "method", r.Method, "path", r.URL.Path, "error", err)
+	} else if e, ok := asError(err); ok && e.Err != nil {
+		p.Log.Warn("a request was refused", "request", id, "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	title := map[inventory.Kind]string{
 		inventory.NotFound: "Not found", inventory.Invalid: "That was not understood", inventory.Conflict: "Changed meanwhile",
@@ -120,6 +145,9 @@ func (p Pages) Error(w http.ResponseWriter, r *http.Request, id string, err erro
 		title = "Something went wrong"
 	}
 	page.Frame = p.bare(r, title)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || strings.HasPrefix(r.URL.Path, "/auth/") {
+		page.Frame.Path = "" // no page to come back to, and a sign-in's codes aren't to be shown
+	}
 	if err := show(w, r, page.Status, page); err != nil {
 		p.Log.Error("an error page could not be rendered", "request", id, "error", err)
 		http.Error(w, title, page.Status)
@@ -171,7 +199,9 @@ func day(s string) (*time.Time, error) {
 	if err != nil {
 		return nil, inventory.Errorf(inventory.Invalid, "%q is not a date: write it as 2026-12-31.", inventory.Visible(clip(s)))
 	}
-	t = t.AddDate(0, 0, 1)
+	if t = t.AddDate(0, 0, 1); t.Year() > 9999 { // RFC 3339 can't write it
+		return nil, inventory.Errorf(inventory.Invalid, "%s is too far away: leave the day empty for no end.", s)
+	}
 	return &t, nil
 }
 

@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,8 +15,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"signboard/handlers"
 	"signboard/inventory"
 )
 
@@ -56,7 +60,9 @@ func (g Guard) signedIn(e endpoint) http.HandlerFunc {
 		switch {
 		case actor.May(inventory.See):
 			return e(w, r)
-		case actor.Subject != "" || r.Method != http.MethodGet:
+		case actor.Subject != "":
+			return inventory.Errorf(inventory.Forbidden, "You are signed in as %s, but none of your groups gives you a role here. An administrator can add one under oidc.roles.", inventory.Visible(actor.Name))
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			return actor.Require(inventory.See)
 		}
 		http.Redirect(w, r, "/signin?return="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
@@ -66,6 +72,36 @@ func (g Guard) signedIn(e endpoint) http.HandlerFunc {
 
 func notFound(w http.ResponseWriter, r *http.Request) error {
 	return inventory.Errorf(inventory.NotFound, "There is nothing at this address.")
+}
+
+// otherMethod refuses a method, and says which ones the address has (RFC 9110,
+// section 15.5.6).
+func otherMethod(w http.ResponseWriter, r *http.Request) error {
+	path := r.URL.RawPath
+	if path == "" {
+		path = r.URL.Path
+	}
+	routes := chi.RouteContext(r.Context()).Routes
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		if !routes.Match(chi.NewRouteContext(), method, path) {
+			continue
+		}
+		if allowed = append(allowed, method); method == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return &handlers.StatusError{Status: http.StatusMethodNotAllowed, Err: inventory.Errorf(inventory.Invalid, "This address answers nothing but %s.", strings.Join(allowed, ", "))}
+}
+
+// identify gives the request an id of ours. One that the client sends would
+// choose what the log and the error page say.
+func identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := strings.ToLower(rand.Text()[:12])
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), middleware.RequestIDKey, id)))
+	})
 }
 
 // log writes one line per request that changed something or failed.
@@ -95,8 +131,7 @@ func (g Guard) recover(next http.Handler) http.Handler {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			g.Log.Error("a request panicked", "request", middleware.GetReqID(r.Context()), "panic", p, "stack", string(debug.Stack()))
-			g.Error(w, r, middleware.GetReqID(r.Context()), fmt.Errorf("panic: %v", p))
+			g.Error(w, r, middleware.GetReqID(r.Context()), fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}()
 		next.ServeHTTP(w, r)
 	})
@@ -172,6 +207,27 @@ func (g Guard) limits(next http.Handler) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// form reads the query and the form, once and before anybody looks: what can't
+// be read would otherwise be missing without a word, and a filter that is
+// missing shows more than was asked for.
+func (g Guard) form(next http.Handler) http.Handler {
+	return g.anybody(func(w http.ResponseWriter, r *http.Request) error {
+		err := r.ParseForm()
+		if err == nil {
+			err = r.ParseMultipartForm(maxBody)
+		}
+		tooLong := &http.MaxBytesError{}
+		switch {
+		case errors.As(err, &tooLong):
+			return &handlers.StatusError{Status: http.StatusRequestEntityTooLarge, Err: inventory.Errorf(inventory.Invalid, "This form is larger than %d MiB, more than any here needs.", tooLong.Limit>>20)}
+		case err != nil && !errors.Is(err, http.ErrNotMultipart):
+			return &inventory.Error{Kind: inventory.Invalid, Message: "The address or the form holds something that can't be read: a % without two digits after it, or a semicolon.", Err: err}
+		}
+		next.ServeHTTP(w, r)
+		return nil
 	})
 }
 

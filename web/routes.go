@@ -35,7 +35,7 @@ func (t Routes) Handler() http.Handler {
 	page, anybody := t.signedIn, t.anybody
 
 	r := chi.NewRouter()
-	r.Use(middleware.RequestID, t.log, t.recover, t.hosts, t.headers, t.limits, middleware.Compress(5, "text/html"))
+	r.Use(identify, t.log, t.headers, t.recover, t.hosts, t.limits, middleware.Compress(5, "text/html"), middleware.GetHead)
 	r.Get("/healthz", t.Health.Live)
 	r.Get("/readyz", t.Health.Ready)
 	r.Get("/version", t.Health.Version)
@@ -45,7 +45,7 @@ func (t Routes) Handler() http.Handler {
 	})
 
 	r.Group(func(r chi.Router) {
-		r.Use(t.sameOrigin, t.Sessions.Middleware)
+		r.Use(t.sameOrigin, t.Sessions.Middleware, t.form)
 
 		r.Get("/", page(t.Overview.Show))
 		r.Get("/images", page(t.Image.List))
@@ -71,7 +71,7 @@ func (t Routes) Handler() http.Handler {
 		r.Post("/theme", anybody(t.Theme.Create))
 
 		r.NotFound(anybody(notFound))
-		r.MethodNotAllowed(anybody(notFound))
+		r.MethodNotAllowed(anybody(otherMethod))
 	})
 	return r
 }

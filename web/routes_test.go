@@ -1,0 +1,296 @@
+package web_test
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+
+	"signboard/inventory"
+	"signboard/static"
+	"signboard/views"
+)
+
+// visit is a GET that answers, with what a person must find.
+type visit struct {
+	route  string // of the table
+	target string
+	person string
+	status int
+	kind   string // Content-Type
+	title  string
+	says   string
+}
+
+const page, data = "text/html; charset=utf-8", "application/json"
+
+// visits has one of each GET of the table, and some with other answers.
+func visits(approved inventory.Signer) []visit {
+	image := views.ImageURL("local/pay/api", digest(1))
+	return []visit{
+		{"/healthz", "/healthz", nobody, 200, data, "", `{"status":"ok"}`},
+		{"/readyz", "/readyz", nobody, 200, data, "", `{"status":"ok"}`},
+		{"/version", "/version", nobody, 200, data, "", `{"version":"v0.0.0-test"}`},
+		{"/static/*", static.URL("app.css"), nobody, 200, "text/css; charset=utf-8", "", ""},
+		{"/static/*", "/static/x/none.css", nobody, 404, "text/plain; charset=utf-8", "", ""},
+		{"/favicon.ico", "/favicon.ico", nobody, 302, page, "", ""},
+		{"/", "/", viewer, 200, page, "Overview · Signboard", "2 of 8 images are trusted"},
+		{"/", "/?team=payments", viewer, 200, page, "Overview · Signboard", "2 of 4 images are trusted"},
+		{"/images", "/images", viewer, 200, page, "Images · Signboard", "8 images"},
+		{"/images", "/images?status=quarantined", viewer, 200, page, "Images · Signboard", "1 image matches"},
+		{"/images/{digest}", image, viewer, 200, page, "pay/api:v1 · Signboard", "We trust this image."},
+		{"/images/{digest}", views.ImageURL("local/pay/api", digest(2)), viewer, 200, page, "pay/api:v2 · Signboard", "we have not approved who signed it"},
+		{"/images/{digest}", views.ImageURL("local/pay/web", digest(3)), viewer, 200, page, "pay/web:v1 · Signboard", "Nobody signed this image."},
+		{"/images/{digest}", views.ImageURL("local/ops/base", digest(7)), viewer, 200, page, "ops/base:v4 · Signboard", "Held in quarantine"},
+		{"/images/{digest}", views.ImageURL("local/pay/none", digest(1)), viewer, 404, page, "Not found · Signboard", ""},
+		{"/images/{digest}", views.ImageURL("nothing", digest(1)), viewer, 422, page, "That was not understood · Signboard", "write registry/repository"},
+		{"/images/{digest}", "/images/sha256:abc", viewer, 422, page, "That was not understood · Signboard", "is not a digest"},
+		{"/images/{digest}", "/images/" + string(digest(99)), viewer, 404, page, "Not found · Signboard", "is known here"},
+		{"/signers", "/signers", viewer, 200, page, "Signers · Signboard", "2 signers wait for a decision."},
+		{"/signers", "/signers?standing=approved", viewer, 200, page, "Signers · Signboard", "release pipeline"},
+		{"/signers", "/signers?standing=nonsense", viewer, 422, page, "That was not understood · Signboard", "is not a standing"},
+		{"/signers/{id}", approved.ID.Path(), viewer, 200, page, "release pipeline · Signboard", "compared in person"},
+		{"/signers/{id}", keyless.ID.Path(), viewer, 200, page, "release.yml of org/app · Signboard", string(keyless.ID)},
+		{"/signers/{id}", "/signers/key:none", viewer, 404, page, "Not found · Signboard", "This signer isn't known here."},
+		{"/quarantine", "/quarantine", viewer, 200, page, "Quarantine · Signboard", "holds a secret"},
+		{"/registries", "/registries", viewer, 200, page, "Registries · Signboard", "https://registry.test"},
+		{"/audit", "/audit", viewer, 200, page, "Audit · Signboard", "image.quarantine"},
+		{"/learn", "/learn", viewer, 200, page, "Learn · Signboard", "signature_mismatch"},
+		{"/learn/{code}", "/learn/no_signature", viewer, 200, page, "What does “no_signature” mean? · Signboard", "cosign sign"},
+		{"/learn/{code}", "/learn/no_signature?digest=nonsense", viewer, 422, page, "That was not understood · Signboard", "is not a digest"},
+		{"/learn/{code}", "/learn/nonsense", viewer, 404, page, "Not found · Signboard", "is not a reason code"},
+		{"/search", "/search?q=api", viewer, 200, page, "Search · Signboard", "local/pay/api"},
+		{"/search", "/search", viewer, 200, page, "Search · Signboard", "What are you looking for?"},
+		{"/help", "/help", viewer, 200, page, "Help · Signboard", "Ctrl"},
+		{"/signin", "/signin", nobody, 200, page, "Sign in · Signboard", "Sign in with id.test"},
+		{"/auth/start", "/auth/start", nobody, 302, page, "", ""},
+		{"/auth/callback", "/auth/callback?state=x&code=y", nobody, 401, page, "Sign in · Signboard", "was not begun in this browser"},
+	}
+}
+
+func TestEveryPage_answersItsQuestion(t *testing.T) {
+	w := newWorld(t, plan{})
+	approved, _ := w.fill()
+	for _, v := range visits(approved) {
+		a := w.get(v.person, v.target)
+		if a.StatusCode != v.status {
+			t.Errorf("GET %s: status %d, want %d: %s", v.target, a.StatusCode, v.status, text(a.body))
+		}
+		if got := a.Header.Get("Content-Type"); got != v.kind {
+			t.Errorf("GET %s: Content-Type %q, want %q", v.target, got, v.kind)
+		}
+		if got := a.title(); got != v.title {
+			t.Errorf("GET %s: the title is %q, want %q", v.target, got, v.title)
+		}
+		if !a.says(v.says) {
+			t.Errorf("GET %s does not say %q: %s", v.target, v.says, text(a.body))
+		}
+	}
+	if lines := w.log.errors(); len(lines) > 0 {
+		t.Errorf("answering what was asked for logged errors: %s", lines)
+	}
+}
+
+// posts are the POSTs of the table, each of which has its own tests.
+var posts = []string{
+	"/signers/{id}/decisions", "/quarantine", "/quarantine/{id}/release", "/registries/{name}/sync", "/auth/logout", "/theme",
+}
+
+func TestEveryRoute_isTested(t *testing.T) {
+	w := newWorld(t, plan{})
+	tested := map[string]bool{}
+	for _, v := range visits(inventory.Signer{ID: "key:x"}) {
+		tested["GET "+v.route] = true
+	}
+	for _, route := range posts {
+		tested["POST "+route] = true
+	}
+	seen := 0
+	err := chi.Walk(w.handler.(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if seen++; route == "/static/*" && method != http.MethodGet {
+			return nil // refused by the files' own handler
+		}
+		if !tested[method+" "+route] {
+			t.Errorf("%s %s is in no test of this package: add it to visits or posts", method, route)
+		}
+		delete(tested, method+" "+route)
+		return nil
+	})
+	if err != nil || seen < 25 {
+		t.Errorf("%d routes were seen: %v", seen, err)
+	}
+	for route := range tested {
+		t.Errorf("%s is tested, but isn't in the table", route)
+	}
+}
+
+func TestEveryPage_leadsToTheSignInAndBack(t *testing.T) {
+	w := newWorld(t, plan{})
+	approved, _ := w.fill()
+	open := []string{"/healthz", "/readyz", "/version", "/static/*", "/favicon.ico", "/signin", "/auth/start", "/auth/callback"}
+	for _, v := range visits(approved) {
+		if slices.Contains(open, v.route) {
+			continue
+		}
+		a := w.get(nobody, v.target)
+		if want := "/signin?return=" + url.QueryEscape(v.target); a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != want {
+			t.Errorf("GET %s: %d to %q, want %q", v.target, a.StatusCode, a.Header.Get("Location"), want)
+		}
+		if strings.Contains(a.body, "pay/") || strings.Contains(a.body, "release") && !strings.Contains(v.target, "release") {
+			t.Errorf("GET %s shows something to nobody: %s", v.target, a.body)
+		}
+	}
+}
+
+func TestEveryPage_answersHead(t *testing.T) {
+	w := newWorld(t, plan{})
+	approved, _ := w.fill()
+	server := httptest.NewServer(w.handler)
+	defer server.Close()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for _, v := range visits(approved) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, server.URL+v.target, nil)
+		w.must(err)
+		if v.person != nobody {
+			r.AddCookie(w.cookie(v.person))
+		}
+		res, err := client.Do(r)
+		w.must(err)
+		res.Body.Close()
+		if res.StatusCode != v.status || res.Header.Get("Content-Type") != v.kind {
+			t.Errorf("HEAD %s: %d %q, want %d %q as GET has", v.target, res.StatusCode, res.Header.Get("Content-Type"), v.status, v.kind)
+		}
+	}
+	if a := w.ask(nobody, http.MethodHead, "/images", nil); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("HEAD /images of nobody: %d", a.StatusCode)
+	}
+}
+
+func TestUnknownPath_isAPage(t *testing.T) {
+	w := newWorld(t, plan{})
+	for _, person := range []string{nobody, viewer} {
+		for _, target := range []string{"/nothing", "/images/", "/images/a/b", "/signers/keyless:https://issuer.test/x|y", "/api/v1/summary", "/../etc/passwd", "/%00", "/%ff", "//"} {
+			a := w.get(person, target)
+			if a.StatusCode != http.StatusNotFound || a.Header.Get("Content-Type") != page || !a.says("There is nothing at this address.") {
+				t.Errorf("GET %s: %d %q: %s", target, a.StatusCode, a.Header.Get("Content-Type"), text(a.body))
+			}
+		}
+	}
+}
+
+func TestOtherMethod_isRefusedWithThoseThatAreAllowed(t *testing.T) {
+	w := newWorld(t, plan{})
+	_, held := w.fill()
+	w.cookie(reviewer)
+	before := w.snapshot()
+	for _, c := range []struct{ method, target, allow string }{
+		{"POST", "/", "GET, HEAD"},
+		{"DELETE", "/images", "GET, HEAD"},
+		{"PUT", "/quarantine", "GET, HEAD, POST"},
+		{"GET", "/quarantine/" + held.ID + "/release", "POST"},
+		{"GET", "/auth/logout", "POST"},
+		{"GET", "/theme", "POST"},
+		{"GET", keyless.ID.Path() + "/decisions", "POST"},
+		{"POST", "/healthz", "GET, HEAD"},
+		{"BREW", "/images", "GET, HEAD"},
+	} {
+		a := w.ask(reviewer, c.method, c.target, nil)
+		allowed := strings.Split(strings.Join(a.Header.Values("Allow"), ", "), ", ")
+		slices.Sort(allowed)
+		if a.StatusCode != http.StatusMethodNotAllowed || strings.Join(allowed, ", ") != c.allow {
+			t.Errorf("%s %s: %d, Allow %q, want 405 and %q", c.method, c.target, a.StatusCode, allowed, c.allow)
+		}
+		if a.Header.Get("Content-Type") != page {
+			t.Errorf("%s %s: Content-Type %q", c.method, c.target, a.Header.Get("Content-Type"))
+		}
+	}
+	w.unchanged(before, "methods that aren't there")
+}
+
+func TestGet_changesNothing(t *testing.T) {
+	w := newWorld(t, plan{})
+	approved, _ := w.fill()
+	for person := range groups {
+		w.cookie(person) // signing in is in the audit log
+	}
+	before := w.snapshot()
+	for _, v := range visits(approved) {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			for _, person := range []string{nobody, viewer, reviewer, admin} {
+				w.ask(person, method, v.target, nil)
+			}
+		}
+		w.unchanged(before, "GET "+v.target)
+	}
+	// Not even when it is written like a form.
+	form := "decision=approve&repositories=**&reason=x&revision=0&digest=" + string(digest(1)) + "&theme=dark"
+	for _, target := range []string{"/quarantine?", keyless.ID.Path() + "/decisions?", keyless.ID.Path() + "?", "/registries/local/sync?", "/theme?", "/auth/logout?"} {
+		a := w.get(reviewer, target+form)
+		w.unchanged(before, "GET "+target+form)
+		if a.StatusCode == http.StatusSeeOther || strings.Contains(strings.Join(a.Header.Values("Set-Cookie"), ""), "theme") {
+			t.Errorf("GET %s is taken for a form: %d", target, a.StatusCode)
+		}
+	}
+}
+
+// snapshot is a checksum of every table but the sessions'.
+func (w *world) snapshot() map[string]string {
+	w.Helper()
+	db, err := sql.Open("sqlite", w.file)
+	w.must(err)
+	defer db.Close()
+	tables := w.rows(db, "select name from sqlite_master where type = 'table' and name not in ('sessions', 'sqlite_stat1') order by name")
+	if len(tables) < 20 {
+		w.Fatalf("only these tables: %v", tables)
+	}
+	sums := map[string]string{}
+	for _, table := range tables {
+		rows := w.rows(db, "select * from "+table)
+		slices.Sort(rows)
+		sums[table] = fmt.Sprintf("%d rows, %x", len(rows), sha256.Sum256([]byte(strings.Join(rows, "\n"))))
+	}
+	return sums
+}
+
+// rows are the rows of a query, each as text.
+func (w *world) rows(db *sql.DB, query string) []string {
+	w.Helper()
+	rows, err := db.QueryContext(w.Context(), query)
+	w.must(err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	w.must(err)
+	var list []string
+	for rows.Next() {
+		values, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		w.must(rows.Scan(into...))
+		var line []string
+		for _, v := range values {
+			line = append(line, v.String)
+		}
+		list = append(list, strings.Join(line, "\x1f"))
+	}
+	w.must(rows.Err())
+	return list
+}
+
+// unchanged reports tables that aren't as they were.
+func (w *world) unchanged(before map[string]string, after string) {
+	w.Helper()
+	for table, sum := range w.snapshot() {
+		if before[table] != sum {
+			w.Errorf("%s changed the table %s: from %s to %s", after, table, before[table], sum)
+			before[table] = sum
+		}
+	}
+}
