@@ -64,7 +64,7 @@ func (in *Inspector) Verify(ctx context.Context, s inventory.Subject, a inventor
 		}
 		f, failure := in.check(ctx, newItem(in.source, s, at, m, keys, budget))
 		for _, signature := range f.Signatures {
-			if signature.Outcome == inventory.OutcomeError && passing(signature.Reason) && failure == nil {
+			if signature.Outcome == inventory.OutcomeError && failure == nil {
 				failure = &inventory.LookError{Reason: signature.Reason, Message: signature.Message}
 			}
 		}
