@@ -22,7 +22,7 @@ import (
 )
 
 // tight are limits that a test reaches quickly.
-var tight = registry.Limits{Attempts: 2, RequestTimeout: 300 * time.Millisecond, Pages: 40, Entries: 400, Referrers: 2000}
+var tight = registry.Limits{Attempts: 2, RequestTimeout: time.Second, ListingBytes: 3 << 20, Pages: 40, Entries: 400, Referrers: 2000}
 
 // handler answers a request instead of the registry, or doesn't.
 type handler func(rw http.ResponseWriter, r *http.Request) bool

@@ -39,7 +39,7 @@ func (l *looker) image(ctx context.Context, t target) (findings []inventory.Imag
 		}
 		self.Kind, self.MediaType, self.Size = m.Kind(), m.MediaType, int64(len(m.Raw))
 		if m.Index() {
-			if self.Platforms, err = l.platforms(ctx, m, 1); err != nil {
+			if self.Platforms, err = l.platforms(ctx, m, 1, map[inventory.Digest]bool{}); err != nil {
 				self.Failure = inventory.AsLookError(err)
 				return []inventory.ImageFinding{self}, nil
 			}
@@ -81,9 +81,11 @@ func (l *looker) disbelieve(t target, failure *inventory.LookError) []inventory.
 	return findings
 }
 
-// platforms lists the images of an index, down to maxDepth nested indexes.
-// BuildKit's attestation manifests stand beside the images and are none.
-func (l *looker) platforms(ctx context.Context, m inventory.Manifest, depth int) ([]inventory.Platform, error) {
+// platforms lists the images of an index, down to maxDepth nested indexes, each
+// index once (read holds them) and no more than maxIndexes of them: an index
+// without images costs a request and adds nothing to the list. BuildKit's
+// attestation manifests stand beside the images and are none.
+func (l *looker) platforms(ctx context.Context, m inventory.Manifest, depth int, read map[inventory.Digest]bool) ([]inventory.Platform, error) {
 	if depth > maxDepth {
 		return nil, &inventory.LookError{Reason: inventory.ReasonTooLarge,
 			Message: fmt.Sprintf("The index holds indexes nested deeper than %d; that is not read.", maxDepth)}
@@ -94,11 +96,18 @@ func (l *looker) platforms(ctx context.Context, m inventory.Manifest, depth int)
 			continue
 		}
 		if d.MediaType == inventory.MediaTypeOCIIndex || d.MediaType == inventory.MediaTypeDockerList {
+			if read[d.Digest] {
+				continue
+			}
+			if read[d.Digest] = true; len(read) > maxIndexes {
+				return nil, &inventory.LookError{Reason: inventory.ReasonTooMany,
+					Message: fmt.Sprintf("The index holds more than %d other indexes; that is not read.", maxIndexes)}
+			}
 			nested, err := l.peer.Registry.Manifest(ctx, l.work.Repository.Name, string(d.Digest))
 			if err != nil {
 				return nil, err
 			}
-			inner, err := l.platforms(ctx, nested, depth+1)
+			inner, err := l.platforms(ctx, nested, depth+1, read)
 			if err != nil {
 				return nil, err
 			}

@@ -20,6 +20,7 @@ import (
 // too_large, and the image is unknown.
 const (
 	maxPlatforms = 256
+	maxIndexes   = 64 // nested in it
 	maxDepth     = 3
 )
 
@@ -86,8 +87,8 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 				doubts.Store(doubt)
 			}
 			for _, f := range found {
-				if f.Failure != nil {
-					t.fail(Problem{Where: peer.Name + "/" + name + "@" + f.Digest.Short(), Reason: f.Failure.Reason, Message: f.Failure.Message})
+				if unread := cmp.Or(f.Failure, f.Evidence.Incomplete); unread != nil {
+					t.fail(Problem{Where: peer.Name + "/" + name + "@" + f.Digest.Short(), Reason: unread.Reason, Message: unread.Message})
 				}
 				select {
 				case findings <- f:
