@@ -1,0 +1,282 @@
+package web_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"signboard/inventory"
+	"signboard/views"
+)
+
+// form is a POST of the table as a person makes it, with what it comes to.
+type form struct {
+	target string
+	fields url.Values
+	goes   string // where the answer leads
+	notice string // what the next page says
+	action string // of the audit entry; empty: nothing a person decides
+	object string
+	open   bool // to anybody, signed in or not
+}
+
+func (w *world) forms(held inventory.Quarantine) map[string]form {
+	return map[string]form{
+		"/signers/{id}/decisions": {
+			target: keyless.ID.Path() + "/decisions",
+			fields: url.Values{"decision": {"approve"}, "repositories": {"local/pay/*\nlocal/ops/**"}, "reason": {"met the team"}, "expires_at": {"2027-01-31"}, "revision": {"0"}},
+			goes:   keyless.ID.Path(), notice: "Approved.", action: "signer.approve", object: string(keyless.ID),
+		},
+		"/quarantine": {
+			target: "/quarantine",
+			fields: url.Values{"digest": {string(digest(3))}, "repository": {"local/pay/web"}, "tag": {""}, "reason": {"leaks"}, "expires_at": {""}},
+			goes:   views.ImageURL("local/pay/web", digest(3)), notice: "Quarantined.", action: "image.quarantine", object: string(digest(3)),
+		},
+		"/quarantine/{id}/release": {
+			target: "/quarantine/" + held.ID + "/release", fields: url.Values{"reason": {"false alarm"}},
+			goes: "/quarantine", notice: "Released.", action: "image.release", object: string(digest(7)),
+		},
+		"/registries/{name}/sync": {target: "/registries/local/sync", goes: "/registries", notice: "The sync of local starts now."},
+		"/auth/logout":            {target: "/auth/logout", goes: "/signin?signed_out=1", open: true},
+		"/theme":                  {target: "/theme", fields: url.Values{"theme": {"dark"}, "return": {"/images?q=x"}}, goes: "/images?q=x", open: true},
+	}
+}
+
+// eachForm runs a test for every POST of the table, each in a world of its own.
+func eachForm(t *testing.T, test func(w *world, f form)) {
+	w := newWorld(t, plan{noRegistry: true})
+	if have := w.forms(inventory.Quarantine{}); len(have) != len(posts) {
+		t.Fatalf("%d forms for %d routes", len(have), len(posts))
+	}
+	for _, route := range posts {
+		t.Run(route, func(t *testing.T) {
+			w := newWorld(t, plan{})
+			_, held := w.fill()
+			test(w, w.forms(held)[route])
+		})
+	}
+}
+
+func TestEveryForm_changesWhatItSaysAndIsWrittenDown(t *testing.T) {
+	eachForm(t, func(w *world, f form) {
+		w.cookie(reviewer)
+		before := len(w.entries())
+		a := w.post(reviewer, f.target, f.fields)
+		if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != f.goes {
+			w.Fatalf("%d to %q, want 303 to %q: %s", a.StatusCode, a.Header.Get("Location"), f.goes, text(a.body))
+		}
+		if f.notice != "" {
+			if next := w.get(reviewer, f.goes); !next.says(f.notice) {
+				w.Errorf("the next page does not say %q: %s", f.notice, text(next.body))
+			}
+			if again := w.get(reviewer, f.goes); again.says(f.notice) {
+				w.Errorf("%q is said twice", f.notice)
+			}
+		}
+		entries := w.entries()
+		if f.action == "" {
+			if len(entries) != before {
+				w.Errorf("an audit entry too many: %+v", entries[0])
+			}
+			return
+		}
+		if len(entries) != before+1 {
+			w.Fatalf("%d new audit entries", len(entries)-before)
+		}
+		e := entries[0]
+		if e.Action != f.action || e.Object != f.object || e.Reason != f.fields.Get("reason") || e.Actor.Name != reviewer || e.Actor.Subject != w.provider.URL+"|"+reviewer || e.Address == "" {
+			w.Errorf("the audit entry is %+v", e)
+		}
+	})
+}
+
+func TestDecision_isInTheStore(t *testing.T) {
+	w := newWorld(t, plan{})
+	_, held := w.fill()
+	forms := w.forms(held)
+	for _, route := range []string{"/signers/{id}/decisions", "/quarantine", "/quarantine/{id}/release"} {
+		w.post(reviewer, forms[route].target, forms[route].fields)
+	}
+	s := w.signer(keyless.ID)
+	if s.Standing != inventory.Approved || s.Revision != 1 || len(s.Decisions) != 1 {
+		t.Fatalf("the signer is %+v", s)
+	}
+	d := s.Decisions[0]
+	if len(d.Repositories) != 2 || !d.Covers("local/pay/api") || d.Covers("other/x") || d.ExpiresAt.Format("2006-01-02 15:04") != "2027-02-01 00:00" {
+		t.Errorf("the decision is %+v", d)
+	}
+	for n, want := range map[int]bool{3: true, 7: false} {
+		repository := map[int]string{3: "pay/web", 7: "ops/base"}[n]
+		i, err := w.db.Image(t.Context(), "local", repository, digest(n), noon)
+		w.must(err)
+		if got := i.Quarantine != nil; got != want {
+			t.Errorf("%s is held: %v", repository, got)
+		}
+	}
+}
+
+func TestQuarantineOfATag_holdsWhatItPointsAt(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.fill()
+	a := w.post(reviewer, "/quarantine", url.Values{"digest": {string(digest(2))}, "repository": {"local/pay/api"}, "tag": {"v2"}, "reason": {"x"}})
+	if a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%d: %s", a.StatusCode, text(a.body))
+	}
+	i, err := w.db.Image(t.Context(), "local", "pay/api", digest(2), noon)
+	w.must(err)
+	if i.Quarantine == nil || i.Quarantine.Tag != "v2" || i.Quarantine.Repository != "local/pay/api" || i.Quarantine.Digest != "" {
+		t.Errorf("it is held by %+v", i.Quarantine)
+	}
+}
+
+func TestEveryForm_isRefusedWithoutTheRole(t *testing.T) {
+	eachForm(t, func(w *world, f form) {
+		if f.open {
+			w.Skip("open to anybody")
+		}
+		for person, status := range map[string]int{viewer: 403, stranger: 403, nobody: 401} {
+			if person != nobody {
+				w.cookie(person)
+			}
+			count := len(w.entries())
+			a := w.post(person, f.target, f.fields)
+			if a.StatusCode != status || a.Header.Get("Content-Type") != page {
+				w.Errorf("%q got %d %q: %s", person, a.StatusCode, a.Header.Get("Content-Type"), text(a.body))
+			}
+			entries := w.entries()
+			if person == viewer && (len(entries) != count+1 || entries[0].Action != "access.refused" || entries[0].Actor.Name != viewer) {
+				w.Errorf("the refusal of %s isn't in the audit log: %+v", person, entries[0])
+			}
+			for _, e := range entries[:len(entries)-count] {
+				if e.Action != "access.refused" {
+					w.Errorf("%q made %s", person, e.Action)
+				}
+			}
+			if person == stranger && !a.says("none of your groups gives you a role") {
+				w.Errorf("the stranger isn't told why: %s", text(a.body))
+			}
+		}
+		w.notDecided()
+	})
+}
+
+// notDecided holds that decisions and quarantines are as fill left them.
+func (w *world) notDecided() {
+	w.Helper()
+	if s := w.signer(keyless.ID); s.Revision != 0 {
+		w.Errorf("the signer was decided about: %+v", s.Decisions)
+	}
+	standing, _, err := w.db.Quarantines(w.Context(), true, inventory.Page{}, noon)
+	w.must(err)
+	if len(standing) != 1 || standing[0].Digest != digest(7) {
+		w.Errorf("what is held has changed: %+v", standing)
+	}
+}
+
+func TestEveryForm_isRefusedFromAnotherSite(t *testing.T) {
+	eachForm(t, func(w *world, f form) {
+		w.cookie(admin)
+		before := w.snapshot()
+		for _, header := range [][]string{
+			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.test"}, {"Origin", "null"},
+			{"Origin", "http://signboard.test.evil.test"}, {"Origin", "http://signboard.test:81"},
+		} {
+			a := w.ask(admin, http.MethodPost, f.target, strings.NewReader(f.fields.Encode()), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)...)
+			if a.StatusCode != http.StatusForbidden || !a.says("came from another site") || len(a.Cookies()) > 0 {
+				w.Errorf("with %v: %d, %v: %s", header, a.StatusCode, a.Cookies(), text(a.body))
+			}
+		}
+		w.unchanged(before, "another site's form")
+		if a := w.get(admin, "/help"); a.StatusCode != http.StatusOK {
+			w.Errorf("another site has signed %s out: %d", admin, a.StatusCode)
+		}
+	})
+}
+
+func TestEveryForm_ignoresFieldsThatArentThere(t *testing.T) {
+	eachForm(t, func(w *world, f form) {
+		more := url.Values{"role": {"admin"}, "by": {"Mallory"}, "decided_by": {"Mallory"}, "name": {"Mallory"}, "subject": {"m"}, "actor": {"Mallory"},
+			"state": {"active"}, "id": {"chosen"}, "standing": {"approved"}, "at": {"2020-01-01"}, "status": {"trusted"}}
+		for name, values := range f.fields {
+			more[name] = values
+		}
+		if !f.open {
+			if a := w.post(viewer, f.target, more); a.StatusCode != http.StatusForbidden {
+				w.Errorf("a viewer who says role=admin got %d", a.StatusCode)
+			}
+			w.notDecided()
+		}
+		if a := w.post(reviewer, f.target, more); a.StatusCode != http.StatusSeeOther {
+			w.Errorf("%d: %s", a.StatusCode, text(a.body))
+		}
+		for _, e := range w.entries() {
+			b, err := json.Marshal(e)
+			w.must(err)
+			if strings.Contains(string(b), "Mallory") || strings.Contains(string(b), "chosen") {
+				w.Errorf("the audit log believed the form: %s", b)
+			}
+		}
+		for _, d := range w.signer(keyless.ID).Decisions {
+			if d.ID == "chosen" || d.DecidedBy[0].Name != reviewer || !d.DecidedBy[0].At.Equal(noon) {
+				w.Errorf("the decision believed the form: %+v", d)
+			}
+		}
+	})
+}
+
+func TestEveryForm_readsTheBodyAndNotTheAddress(t *testing.T) {
+	eachForm(t, func(w *world, f form) {
+		if f.open || len(f.fields) == 0 {
+			w.Skip("has no field that decides")
+		}
+		a := w.post(reviewer, f.target+"?"+f.fields.Encode(), nil)
+		if a.StatusCode != http.StatusUnprocessableEntity {
+			w.Errorf("fields in the address: %d", a.StatusCode)
+		}
+		w.notDecided()
+	})
+}
+
+func TestEveryForm_refusesOneThatIsTooLarge(t *testing.T) {
+	eachForm(t, func(w *world, f form) {
+		fields := url.Values{"padding": {strings.Repeat("x", 1<<20)}}
+		for name, values := range f.fields {
+			fields[name] = values
+		}
+		w.cookie(reviewer)
+		before := w.snapshot()
+		a := w.post(reviewer, f.target, fields)
+		if a.StatusCode != http.StatusRequestEntityTooLarge || !a.says("larger than 1 MiB") {
+			w.Errorf("%d: %s", a.StatusCode, text(a.body))
+		}
+		w.unchanged(before, "a form that is too large")
+	})
+}
+
+func TestEveryForm_isUnmovedByAnotherContentType(t *testing.T) {
+	eachForm(t, func(w *world, f form) {
+		if f.open || len(f.fields) == 0 {
+			w.Skip("has no field that decides")
+		}
+		w.cookie(reviewer)
+		before := w.snapshot()
+		fields := map[string]string{}
+		for name := range f.fields {
+			fields[name] = f.fields.Get(name)
+		}
+		object, err := json.Marshal(fields)
+		w.must(err)
+		for kind, body := range map[string]string{
+			"application/json": string(object), "text/plain": f.fields.Encode(), "": f.fields.Encode(),
+			"multipart/form-data": "no boundary", "multipart/form-data; boundary=x": "--x\r\nnonsense", "application/xml": "<x/>",
+		} {
+			a := w.ask(reviewer, http.MethodPost, f.target, strings.NewReader(body), "Content-Type", kind)
+			if a.StatusCode != http.StatusUnprocessableEntity || a.Header.Get("Content-Type") != page {
+				w.Errorf("with Content-Type %q: %d %q: %s", kind, a.StatusCode, a.Header.Get("Content-Type"), text(a.body))
+			}
+		}
+		w.unchanged(before, "another Content-Type")
+	})
+}
