@@ -125,17 +125,22 @@ func (i Image) find(w http.ResponseWriter, r *http.Request, d inventory.Digest) 
 	return nil
 }
 
-// page is an image's page.
-func (i Image) page(r *http.Request, d inventory.Digest, full string) (views.ImagePage, error) {
+// image is the image of a repository, given as "registry/repository".
+func (i Image) image(ctx context.Context, d inventory.Digest, full string) (inventory.Image, error) {
 	registry, repository, ok := strings.Cut(full, "/")
 	if !ok {
-		return views.ImagePage{}, inventory.Errorf(inventory.Invalid, "%q is not a repository: write registry/repository.", inventory.Visible(clip(full)))
+		return inventory.Image{}, inventory.Errorf(inventory.Invalid, "%q is not a repository: write registry/repository.", inventory.Visible(clip(full)))
 	}
-	frame, registries, err := i.frame(r, "")
+	return i.Store.Image(ctx, registry, repository, d, i.Clock().UTC())
+}
+
+// page is an image's page.
+func (i Image) page(r *http.Request, d inventory.Digest, full string) (views.ImagePage, error) {
+	image, err := i.image(r.Context(), d, full)
 	if err != nil {
 		return views.ImagePage{}, err
 	}
-	image, err := i.Store.Image(r.Context(), registry, repository, d, frame.Now)
+	frame, registries, err := i.frame(r, "")
 	if err != nil {
 		return views.ImagePage{}, err
 	}
@@ -143,7 +148,7 @@ func (i Image) page(r *http.Request, d inventory.Digest, full string) (views.Ima
 	if len(image.Tags) > 0 {
 		frame.Title = image.Repository + ":" + image.Tags[0]
 	}
-	return views.ImagePage{Frame: frame, Image: image, Host: host(registries, registry)}, nil
+	return views.ImagePage{Frame: frame, Image: image, Host: host(registries, image.Registry)}, nil
 }
 
 // host is where a registry lives, host[:port].

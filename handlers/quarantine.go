@@ -61,6 +61,9 @@ func (q Quarantine) Create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	repository := r.PostFormValue("repository")
+	if _, err := q.Images.image(r.Context(), digest, repository); err != nil {
+		return err
+	}
 	until, err := day(form.ExpiresAt)
 	if err == nil {
 		request := decision.QuarantineRequest{Digest: digest, Reason: form.Reason, ExpiresAt: until}
@@ -89,14 +92,17 @@ func (q Quarantine) Create(w http.ResponseWriter, r *http.Request) error {
 
 // Release is POST /quarantine/{id}/release.
 func (q Quarantine) Release(w http.ResponseWriter, r *http.Request) error {
-	id := param(r, "id")
-	err := q.Door.Release(r.Context(), inventory.ActorFrom(r.Context()), id, r.PostFormValue("reason"))
+	id, reason := param(r, "id"), r.PostFormValue("reason")
+	err := q.Door.Release(r.Context(), inventory.ActorFrom(r.Context()), id, reason)
 	if e, ok := asError(err); ok && (e.Kind == inventory.Invalid || e.Kind == inventory.Conflict) {
 		p, err := q.page(r)
 		if err != nil {
 			return err
 		}
-		p.Refused, p.Problem = id, e.Message
+		p.Refused, p.Problem, p.Reason = id, e.Message, reason
+		if e.Kind == inventory.Conflict { // it is no longer among those that stand, with the form
+			p.Frame.Flash = &views.Flash{Problem: true, Message: e.Message}
+		}
 		p.Frame.Path = "/quarantine"
 		return show(w, r, status(e.Kind), p)
 	}
