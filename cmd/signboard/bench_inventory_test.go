@@ -9,8 +9,10 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"signboard/inventory"
@@ -135,9 +137,11 @@ func benchKey(i int) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
-// catalog lists the repositories.
+// catalog lists the repositories, in no particular order and each registry's a
+// few at a time: what is new in an organisation isn't sorted by name.
 func (f *filler) catalog(ctx context.Context) error {
-	names := map[string][]string{}
+	type repository struct{ registry, name string }
+	var all []repository
 	for i := range f.n / imagesPerRepository {
 		registry := benchRegistries[2]
 		switch d := i / (len(benchTeams) + 1) * 7 % 10; {
@@ -150,18 +154,26 @@ func (f *filler) catalog(ctx context.Context) error {
 		if t := i % (len(benchTeams) + 1); t < len(benchTeams) {
 			team = benchTeams[t]
 		}
-		names[registry] = append(names[registry], fmt.Sprintf("%s/%s-%d", team, benchServices[i%len(benchServices)], i))
+		all = append(all, repository{registry, fmt.Sprintf("%s/%s-%d", team, benchServices[i%len(benchServices)], i)})
 	}
-	for range benchRegistries {
-		w, err := f.store.ClaimRegistry(ctx, "bench", inventory.SyncScope{}, f.now.Add(time.Second), time.Hour)
-		if err != nil {
-			return err
+	f.rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for part := range slices.Chunk(all, together) {
+		names := map[string][]string{}
+		for _, r := range part {
+			names[r.registry] = append(names[r.registry], r.name)
 		}
-		if err := f.store.RecordCatalog(ctx, w, names[w.Registry.Name], true, f.now); err != nil {
-			return err
-		}
-		if err := f.store.RecordProgress(ctx, w.Registry.ID, inventory.Progress{Registry: w.Registry.Name}, false, f.now); err != nil {
-			return err
+		for _, registry := range benchRegistries {
+			scope := inventory.SyncScope{Registry: registry}
+			if err := f.store.MakeDue(ctx, scope, f.now); err != nil {
+				return err
+			}
+			w, err := f.store.ClaimRegistry(ctx, "bench", scope, f.now, time.Hour)
+			if err != nil {
+				return err
+			}
+			if err := f.store.RecordCatalog(ctx, w, names[registry], false, f.now); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -175,10 +187,13 @@ type held struct {
 	tags   []string
 }
 
+// together is how many repositories are filled side by side.
+const together = 250
+
 // repositories finds the images over the last days, in an order in which those
 // of a few hundred repositories are mixed.
 func (f *filler) repositories(ctx context.Context) error {
-	const together, batch = 250, 20
+	const batch = 20
 	number, total := 0, f.n/imagesPerRepository
 	for number < total {
 		var window []*held
@@ -268,7 +283,7 @@ func (f *filler) image(h *held, at time.Time) []inventory.ImageFinding {
 	return findings
 }
 
-// hold quarantines some images and releases others.
+// hold quarantines some images and releases others, and ends the syncs.
 func (f *filler) hold(ctx context.Context) error {
 	const held = 120
 	for i := range held {
@@ -283,5 +298,9 @@ func (f *filler) hold(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	registries, err := f.store.Registries(ctx)
+	for _, r := range registries {
+		err = errors.Join(err, f.store.RecordProgress(ctx, r.ID, inventory.Progress{Registry: r.Name}, false, f.now))
+	}
+	return err
 }
