@@ -78,12 +78,25 @@ func (d *DB) repositoryNames(ctx context.Context, q querier) ([]repositoryName, 
 func (d *DB) matchRepositories(ctx context.Context, q querier, pattern inventory.Glob, words []string) (found map[int64]bool, known int, err error) {
 	found = map[int64]bool{}
 	names, err := d.repositoryNames(ctx, q)
+	must := literal(pattern)
 	for _, r := range names {
-		if (pattern == "" || pattern.Match(r.full) || pattern.Match(r.name)) && r.has(words) {
+		if strings.Contains(r.full, must) && r.has(words) && (pattern == "" || pattern.Match(r.full) || pattern.Match(r.name)) {
 			found[r.id] = true
 		}
 	}
 	return found, len(names), err
+}
+
+// literal is the longest segment of a pattern that stands for itself. A name that
+// doesn't have it can't match, and that is quick to see.
+func literal(pattern inventory.Glob) string {
+	longest := ""
+	for segment := range strings.SplitSeq(string(pattern), "/") {
+		if len(segment) > len(longest) && !strings.ContainsAny(segment, `*?[\`) {
+			longest = segment
+		}
+	}
+	return longest
 }
 
 // has reports whether each word, in lower case, is part of the name.
