@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -25,6 +26,9 @@ func (h Health) Ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
 	if err := h.Ping(ctx); err != nil {
+		if errors.Is(err, context.Canceled) {
+			return // whoever asked went away
+		}
 		h.Log.Error("the database does not answer", "error", err)
 		answer(w, http.StatusServiceUnavailable, "status", "the database does not answer")
 		return

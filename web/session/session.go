@@ -7,6 +7,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -66,6 +67,9 @@ func New(c Config) *Sessions {
 	}
 	s := &Sessions{Config: c, scs: m}
 	m.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
+		if errors.Is(err, context.Canceled) {
+			return // the browser went away
+		}
 		c.Log.Error("a session could not be read or written", "error", err)
 		http.Error(w, "Your session could not be read. Try again in a moment.", http.StatusServiceUnavailable)
 	}
