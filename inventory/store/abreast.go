@@ -54,8 +54,8 @@ func (s *selection) repositorySource(ctx context.Context, q querier) (source, er
 			return c, err
 		}
 	}
-	// With fewer, such a walk would end with less than half of a page.
-	if c.capped && len(ids)*sieveWalk/100 > s.known {
+	// With fewer, such a walk would end with less than a page.
+	if c.capped && len(ids)*sieveWalk > 50*s.known {
 		c.sieve = s.repositories
 	}
 	if c.capped {

@@ -292,12 +292,27 @@ func (s *selection) count(ctx context.Context, q querier, c source, before int64
 		all, kept, err := s.look(ctx, q, c, before, n)
 		return len(all), len(kept), err
 	}
-	condition, args := s.condition(c, len(c.args)+2)
-	err = q.QueryRowContext(ctx, `
-		select count(*), count(i.id)
-		from (`+c.query+`) as c
-		left join images i on i.id = c.id and `+condition,
-		with([]any{before, n}, append(slices.Clone(c.args), args...))...).Scan(&candidates, &held)
+	all := with([]any{before, n}, c.args)
+	candidates, err = value[int](ctx, q, "select count(*) from ("+c.query+") as c", all...)
+	if err != nil {
+		return 0, 0, err
+	}
+	join := ""
+	if alone := *s; len(s.facets) > 0 {
+		if alone.facets = nil; !alone.rest(c) { // facets are only of images in use: the image needn't be looked at
+			for k, f := range s.facets {
+				if f != c.facet {
+					join += fmt.Sprintf(" join image_facets f%[1]d on f%[1]d.image_id = c.id and f%[1]d.kind = $%[2]d and f%[1]d.value = $%[3]d", k, len(all)+1, len(all)+2)
+					all = append(all, f.kind, clean(f.value))
+				}
+			}
+		}
+	}
+	if join == "" {
+		condition, args := s.condition(c, len(all))
+		join, all = " join images i on i.id = c.id where "+condition, append(all, args...)
+	}
+	held, err = value[int](ctx, q, "select count(*) from ("+c.query+") as c"+join, all...)
 	return candidates, held, err
 }
 

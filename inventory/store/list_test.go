@@ -285,6 +285,9 @@ func TestImages_everyPlanUsesAnIndex(t *testing.T) {
 			if len(plans) == 0 {
 				t.Errorf("%+v: nothing was explained", f)
 			}
+			if held := (inventory.ImageFilter{Status: inventory.Quarantined}); f == held && !strings.Contains(strings.Join(plans, "\n"), "INDEX images_held") {
+				t.Errorf("what is held is not read from its index: %q", plans)
+			}
 		}
 	}
 }

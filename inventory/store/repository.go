@@ -287,19 +287,25 @@ func overdueImages(ctx context.Context, q querier, team string, images int, now 
 		return 0, err
 	}
 	total, all := 0, true
+	var behind []registry
 	for _, r := range registries {
-		fresh, err := value[bool](ctx, q, `
-			select exists (select 1 from repositories where registry_id = $1 and not gone and read_at >= $2)`,
-			r.id, ms(now)-overdue*r.interval)
+		var fresh, late bool
+		err := q.QueryRowContext(ctx, `
+			select exists (select 1 from repositories where registry_id = $1 and not gone and read_at >= $2),
+			       exists (select 1 from repositories where registry_id = $1 and not gone and read_at < $2)`,
+			r.id, ms(now)-overdue*r.interval).Scan(&fresh, &late)
 		if err != nil {
 			return 0, err
 		}
 		all = all && !fresh
+		if late {
+			behind = append(behind, r)
+		}
 	}
 	if all { // nothing was synced for long: there's no need to go through it
 		return images, nil
 	}
-	for _, r := range registries {
+	for _, r := range behind {
 		query, args := `
 			select coalesce(sum(c.n), 0)
 			from repositories r

@@ -263,19 +263,30 @@ func (d *DB) SearchSigners(ctx context.Context, q string, most int) ([]inventory
 	err := d.read(ctx, func(tx querier) error {
 		// Signers are thousands, not millions; the walk ends with the first
 		// matches, and where there are none at a bound.
-		err := each(ctx, tx, "select "+signerColumns+" from signers order by images desc, id limit 20000", func(rows *sql.Rows) error {
-			if len(list) >= most {
+		var ids []inventory.SignerID
+		err := each(ctx, tx, "select id, name from signers order by images desc, id limit 20000", func(rows *sql.Rows) error {
+			if len(ids) >= most {
 				return errEnough
 			}
-			s, err := scanSigner(rows)
-			if err == nil && (strings.Contains(strings.ToLower(s.Name), q) || strings.Contains(strings.ToLower(string(s.ID)), q)) {
-				list = append(list, s)
+			var id, name string
+			err := rows.Scan(&id, &name)
+			if strings.Contains(strings.ToLower(name), q) || strings.Contains(strings.ToLower(id), q) {
+				ids = append(ids, inventory.SignerID(id))
 			}
 			return err
 		})
 		if err != nil && !errors.Is(err, errEnough) {
 			return err
 		}
+		err = eachIn(ctx, tx, "select "+signerColumns+" from signers where id in %s", ids, func(rows *sql.Rows) error {
+			s, err := scanSigner(rows)
+			list = append(list, s)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(list, func(a, b inventory.Signer) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
 		return standIn(ctx, tx, list, d.clock())
 	})
 	return list, err

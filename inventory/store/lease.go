@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"signboard/inventory"
+)
+
+// RenewRegistry prolongs the lease of a registry, or fails with ErrLeaseLost. A
+// lease of no length gives it back.
+func (d *DB) RenewRegistry(ctx context.Context, w *inventory.RegistryWork, now time.Time, lease time.Duration) error {
+	err := d.write(ctx, func(tx querier) error {
+		n, err := changed(tx.ExecContext(ctx, `
+			update registries
+			set lease_until = $1
+			where id = $2 and lease_token = $3 and not removed`, ms(now.Add(lease)), w.Registry.ID, w.Lease.Token))
+		if err == nil && n == 0 {
+			err = inventory.ErrLeaseLost
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("renewing the lease of registry %s: %w", w.Registry.Name, err)
+	}
+	return nil
+}
+
+// Held reports whether something in the scope is due that nobody can claim now,
+// since somebody works on it, or died while they did.
+func (d *DB) Held(ctx context.Context, scope inventory.SyncScope, now time.Time) (bool, error) {
+	held := false
+	err := d.read(ctx, func(q querier) (err error) {
+		held, err = value[bool](ctx, q, `
+			select exists (select 1 from registries
+			  where not removed and next_due_at <= $1 and lease_until > $1 and ($2 = '' or name = $2))`, ms(now), scope.Registry)
+		if err != nil || held {
+			return err
+		}
+		type repository struct{ full, name string }
+		var leased []repository
+		err = each(ctx, q, `
+			select full_name, name
+			from repositories
+			where not gone and lease_until > $1 and next_due_at <= $1`,
+			scanInto(&leased, func(r *repository) []any { return []any{&r.full, &r.name} }), ms(now))
+		for _, r := range leased {
+			held = held || scope.Holds(strings.TrimSuffix(r.full, "/"+r.name), r.name)
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking for leases: %w", err)
+	}
+	return held, nil
+}
