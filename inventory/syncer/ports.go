@@ -44,10 +44,19 @@ type Worklist interface {
 	// ClaimRepository leases the repository that has been due longest, nil when
 	// none is due.
 	ClaimRepository(ctx context.Context, owner string, scope inventory.SyncScope, now time.Time, lease time.Duration) (*inventory.RepositoryWork, error)
-	// RenewRepository prolongs a lease, or fails with ErrLeaseLost.
-	RenewRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time, lease time.Duration) error
 	// MakeDue makes the registries and repositories in the scope due now.
 	MakeDue(ctx context.Context, scope inventory.SyncScope, now time.Time) error
+}
+
+// Leases is who works on what. A lease of no length gives the work back.
+type Leases interface {
+	// RenewRegistry prolongs a lease, or fails with ErrLeaseLost.
+	RenewRegistry(ctx context.Context, w *inventory.RegistryWork, now time.Time, lease time.Duration) error
+	// RenewRepository prolongs a lease, or fails with ErrLeaseLost.
+	RenewRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time, lease time.Duration) error
+	// Held reports whether something in the scope is due that can't be claimed,
+	// since somebody works on it, or died while they did.
+	Held(ctx context.Context, scope inventory.SyncScope, now time.Time) (bool, error)
 }
 
 // Findings takes what a look came to. Each call is one or more short
@@ -95,6 +104,7 @@ type Progress interface {
 // Store is all of the inventory that a Syncer needs.
 type Store interface {
 	Worklist
+	Leases
 	Findings
 	Failures
 	Judgements

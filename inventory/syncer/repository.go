@@ -31,9 +31,11 @@ var companion = regexp.MustCompile(`^sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})(\.[
 
 // repository reads one repository: tags, images, signatures, verdicts. Its
 // error is the store's; what the registry did wrong is stored.
-func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.RepositoryWork, t *tracker) error {
-	ctx, stop := s.keep(ctx, w)
-	defer stop()
+func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.RepositoryWork, t *tracker) (err error) {
+	ctx, stop := s.keep(ctx, func(ctx context.Context, lease time.Duration) error {
+		return s.store.RenewRepository(ctx, w, s.Clock(), lease)
+	})
+	defer func() { stop(err) }()
 
 	name := w.Repository.Name
 	t.reading(peer.Name, name)
@@ -135,30 +137,6 @@ func (s *Syncer) failRepository(ctx context.Context, peer Peer, w *inventory.Rep
 	}
 	t.finished(peer.Name, w.Repository.Name)
 	return nil
-}
-
-// keep renews a lease until stop is called. Losing it ends the context.
-func (s *Syncer) keep(ctx context.Context, w *inventory.RepositoryWork) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(s.Lease / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if err := s.store.RenewRepository(ctx, w, s.Clock(), s.Lease); err != nil {
-					cancel(err)
-					return
-				}
-			}
-		}
-	}()
-	return ctx, func() { close(done); cancel(nil) }
 }
 
 // record judges findings and stores them in batches. Verdicts are judged just

@@ -57,6 +57,7 @@ type world struct {
 	key    *ecdsa.PrivateKey
 	signer inventory.SignerID
 	now    atomic.Int64 // unix milliseconds
+	last   inventory.Digest
 }
 
 var reviewer = inventory.Actor{Kind: inventory.UserActor, Name: "Dana", Subject: "test|dana", Role: inventory.Reviewer}
@@ -188,6 +189,13 @@ func (w *world) sign(repository string, at, of inventory.Digest, key *ecdsa.Priv
 	})
 	w.must(err)
 	w.must(remote.Write(w.ref(repository+":"+at.TagPrefix()+".sig"), image))
+}
+
+func (w *world) copyImage(from, to string) {
+	w.t.Helper()
+	image, err := remote.Image(w.ref(from))
+	w.must(err)
+	w.must(remote.Write(w.ref(to), image))
 }
 
 func (w *world) remove(reference string) {

@@ -34,7 +34,7 @@ type Peer struct {
 // Options tune a Syncer; zero values mean the defaults.
 type Options struct {
 	Owner        string        // names this process in leases
-	Lease        time.Duration // how long a frozen process keeps its work; default 1 minute
+	Lease        time.Duration // how long a frozen process keeps its work; default 20 seconds
 	Repositories int           // repositories read at once per registry; default 4
 	Images       int           // images looked at at once per repository; default 8
 	Batch        int           // findings stored per transaction; default 100
@@ -54,7 +54,7 @@ type Syncer struct {
 // New makes a Syncer. It does nothing until Run or Sync is called.
 func New(store Store, peers []Peer, o Options) *Syncer {
 	if o.Lease == 0 {
-		o.Lease = time.Minute
+		o.Lease = 20 * time.Second
 	}
 	if o.Repositories == 0 {
 		o.Repositories = 4
@@ -167,7 +167,7 @@ func (s *Syncer) Sync(ctx context.Context, scope inventory.SyncScope, watch func
 		group.Go(func() {
 			scope := scope
 			scope.Registry = peer.Name
-			if err := s.pass(ctx, peer, scope, tracker); err != nil {
+			if err := s.drain(ctx, peer, scope, tracker); err != nil {
 				mu.Lock()
 				errs = append(errs, err)
 				mu.Unlock()
@@ -193,13 +193,18 @@ func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope,
 		before = peer.Requests()
 	}
 	id := int64(0)
-	w, err := s.store.ClaimRegistry(ctx, s.Owner, scope, s.Clock(), s.Lease)
+	w, err := s.store.ClaimRegistry(context.WithoutCancel(ctx), s.Owner, scope, s.Clock(), s.Lease)
 	if err != nil {
 		return fmt.Errorf("claiming registry %s: %w", peer.Name, err)
 	}
 	if w != nil {
 		id = w.Registry.ID
-		if err := s.catalog(ctx, peer, w, t); err != nil {
+		err := s.catalog(ctx, peer, w, t)
+		if inventory.KindOf(err) == inventory.Conflict {
+			s.Log.Info("the listing went to another process", "registry", peer.Name)
+			err = nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -215,7 +220,8 @@ func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope,
 	for range s.Repositories {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				w, err := s.store.ClaimRepository(ctx, s.Owner, scope, s.Clock(), s.Lease)
+				// A claim that is half cancelled would leave a lease nobody knows of.
+				w, err := s.store.ClaimRepository(context.WithoutCancel(ctx), s.Owner, scope, s.Clock(), s.Lease)
 				if err == nil && w == nil {
 					return
 				}
@@ -246,14 +252,18 @@ func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope,
 }
 
 // catalog lists a registry's repositories.
-func (s *Syncer) catalog(ctx context.Context, peer Peer, w *inventory.RegistryWork, t *tracker) error {
+func (s *Syncer) catalog(ctx context.Context, peer Peer, w *inventory.RegistryWork, t *tracker) (err error) {
+	ctx, stop := s.keep(ctx, func(ctx context.Context, lease time.Duration) error {
+		return s.store.RenewRegistry(ctx, w, s.Clock(), lease)
+	})
+	defer func() { stop(err) }()
 	var names []string
-	err := peer.Registry.Repositories(ctx, func(page []string) error {
+	err = peer.Registry.Repositories(ctx, func(page []string) error {
 		names = append(names, page...)
 		return nil
 	})
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	if before := w.Registry.State.RepositoryCount; err == nil && len(names) == 0 && before > 0 {
 		// Credentials that lost their rights see an empty registry, not an error.
