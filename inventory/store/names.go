@@ -78,31 +78,30 @@ func (d *DB) repositoryNames(ctx context.Context, q querier) ([]repositoryName, 
 func (d *DB) matchRepositories(ctx context.Context, q querier, pattern inventory.Glob, words []string) (found map[int64]bool, known int, err error) {
 	found = map[int64]bool{}
 	names, err := d.repositoryNames(ctx, q)
-	must := literal(pattern)
+	must := literals(pattern)
 	for _, r := range names {
-		if strings.Contains(r.full, must) && r.has(words) && (pattern == "" || pattern.Match(r.full) || pattern.Match(r.name)) {
+		if hasAll(r.full, must) && hasAll(r.lower, words) && (pattern == "" || pattern.Match(r.full) || pattern.Match(r.name)) {
 			found[r.id] = true
 		}
 	}
 	return found, len(names), err
 }
 
-// literal is the longest segment of a pattern that stands for itself. A name that
-// doesn't have it can't match, and that is quick to see.
-func literal(pattern inventory.Glob) string {
-	longest := ""
+// literals are the segments of a pattern that stand for themselves. A name that
+// doesn't have each can't match, and that is quick to see.
+func literals(pattern inventory.Glob) []string {
+	var list []string
 	for segment := range strings.SplitSeq(string(pattern), "/") {
-		if len(segment) > len(longest) && !strings.ContainsAny(segment, `*?[\`) {
-			longest = segment
+		if !strings.ContainsAny(segment, `*?[\`) {
+			list = append(list, segment)
 		}
 	}
-	return longest
+	return list
 }
 
-// has reports whether each word, in lower case, is part of the name.
-func (r repositoryName) has(words []string) bool {
-	for _, w := range words {
-		if !strings.Contains(r.lower, w) {
+func hasAll(name string, parts []string) bool {
+	for _, part := range parts {
+		if !strings.Contains(name, part) {
 			return false
 		}
 	}

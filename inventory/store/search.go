@@ -24,7 +24,7 @@ func (d *DB) SearchRepositories(ctx context.Context, q string, most int) ([]inve
 		}
 		var ids []int64
 		for _, r := range names {
-			if len(ids) < most && r.has(words) {
+			if len(ids) < most && hasAll(r.lower, words) {
 				ids = append(ids, r.id)
 			}
 		}
