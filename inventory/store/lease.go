@@ -28,15 +28,14 @@ func (d *DB) RenewRegistry(ctx context.Context, w *inventory.RegistryWork, now t
 	return nil
 }
 
-// Held reports whether something in the scope is due that nobody can claim now,
-// since somebody works on it, or died while they did.
-func (d *DB) Held(ctx context.Context, scope inventory.SyncScope, now time.Time) (bool, error) {
-	held := false
-	err := d.read(ctx, func(q querier) (err error) {
-		held, err = value[bool](ctx, q, `
+// Held reports whether registries and repositories in the scope are due that
+// nobody can claim now, since somebody works on them, or died while they did.
+func (d *DB) Held(ctx context.Context, scope inventory.SyncScope, now time.Time) (registries, repositories bool, err error) {
+	err = d.read(ctx, func(q querier) (err error) {
+		registries, err = value[bool](ctx, q, `
 			select exists (select 1 from registries
 			  where not removed and next_due_at <= $1 and lease_until > $1 and ($2 = '' or name = $2))`, ms(now), scope.Registry)
-		if err != nil || held {
+		if err != nil {
 			return err
 		}
 		type repository struct{ full, name string }
@@ -47,12 +46,12 @@ func (d *DB) Held(ctx context.Context, scope inventory.SyncScope, now time.Time)
 			where not gone and lease_until > $1 and next_due_at <= $1`,
 			scanInto(&leased, func(r *repository) []any { return []any{&r.full, &r.name} }), ms(now))
 		for _, r := range leased {
-			held = held || scope.Holds(strings.TrimSuffix(r.full, "/"+r.name), r.name)
+			repositories = repositories || scope.Holds(strings.TrimSuffix(r.full, "/"+r.name), r.name)
 		}
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("looking for leases: %w", err)
+		return false, false, fmt.Errorf("looking for leases: %w", err)
 	}
-	return held, nil
+	return registries, repositories, nil
 }

@@ -15,11 +15,11 @@ func TestHeld_isWhatIsDueAndCannotBeClaimed(t *testing.T) {
 		held := func(want bool) {
 			w.Helper()
 			for _, scope := range []inventory.SyncScope{{}, {Registry: "local"}, {Repository: "app"}} {
-				if got, err := w.db.Held(w.Context(), scope, w.now); err != nil || got != want {
-					w.Errorf("%+v is held: %v, %v; want %v", scope, got, err, want)
+				if listing, got, err := w.db.Held(w.Context(), scope, w.now); err != nil || got != want || listing {
+					w.Errorf("%+v is held: %v, %v, %v; want %v", scope, listing, got, err, want)
 				}
 			}
-			if got, err := w.db.Held(w.Context(), inventory.SyncScope{Registry: "another"}, w.now); err != nil || got {
+			if listing, got, err := w.db.Held(w.Context(), inventory.SyncScope{Registry: "another"}, w.now); err != nil || got || listing {
 				w.Errorf("another registry is held: %v, %v", got, err)
 			}
 		}
@@ -49,6 +49,9 @@ func TestRenewRegistry_refusesALostLease(t *testing.T) {
 		w.after(50 * time.Second)
 		if claim() != nil {
 			w.Fatal("a renewed lease was taken")
+		}
+		if held, _, err := w.db.Held(w.Context(), inventory.SyncScope{}, w.now); err != nil || !held {
+			w.Errorf("a registry that is being listed is held: %v, %v", held, err)
 		}
 		w.after(time.Minute)
 		if claim() == nil {

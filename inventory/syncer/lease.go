@@ -52,12 +52,18 @@ func (s *Syncer) keep(ctx context.Context, renew func(ctx context.Context, lease
 // left out.
 func (s *Syncer) drain(ctx context.Context, peer Peer, scope inventory.SyncScope, t *tracker) error {
 	for {
-		if err := s.pass(ctx, peer, scope, t); err != nil {
+		listing, _, err := s.store.Held(ctx, scope, s.Clock())
+		if err != nil {
 			return err
 		}
-		held, err := s.store.Held(ctx, scope, s.Clock())
-		if err != nil || !held {
-			return err
+		if !listing { // a listing makes everything due: what was read before it would be read again
+			if err := s.pass(ctx, peer, scope, t); err != nil {
+				return err
+			}
+			listing, reading, err := s.store.Held(ctx, scope, s.Clock())
+			if err != nil || !listing && !reading {
+				return err
+			}
 		}
 		pause(ctx, heldPause, nil)
 		if ctx.Err() != nil {

@@ -54,9 +54,9 @@ type Leases interface {
 	RenewRegistry(ctx context.Context, w *inventory.RegistryWork, now time.Time, lease time.Duration) error
 	// RenewRepository prolongs a lease, or fails with ErrLeaseLost.
 	RenewRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time, lease time.Duration) error
-	// Held reports whether something in the scope is due that can't be claimed,
-	// since somebody works on it, or died while they did.
-	Held(ctx context.Context, scope inventory.SyncScope, now time.Time) (bool, error)
+	// Held reports whether registries and repositories in the scope are due that
+	// can't be claimed, since somebody works on them, or died while they did.
+	Held(ctx context.Context, scope inventory.SyncScope, now time.Time) (registries, repositories bool, err error)
 }
 
 // Findings takes what a look came to. Each call is one or more short
