@@ -231,9 +231,16 @@ func TestEveryForm_readsTheBodyAndNotTheAddress(t *testing.T) {
 		if f.open || len(f.fields) == 0 {
 			w.Skip("has no field that decides")
 		}
-		a := w.post(reviewer, f.target+"?"+f.fields.Encode(), nil)
-		if a.StatusCode != http.StatusUnprocessableEntity {
-			w.Errorf("fields in the address: %d", a.StatusCode)
+		for _, name := range []string{"decision", "reason", "revision", "repositories", "digest", "repository"} {
+			if !f.fields.Has(name) {
+				continue
+			}
+			rest := with(f.fields)
+			rest.Del(name)
+			a := w.post(reviewer, f.target+"?"+url.Values{name: f.fields[name]}.Encode(), rest)
+			if a.StatusCode != http.StatusUnprocessableEntity {
+				w.Errorf("with %s in the address: %d", name, a.StatusCode)
+			}
 		}
 		w.notDecided()
 	})
