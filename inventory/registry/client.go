@@ -28,6 +28,7 @@ type Client struct {
 	auth     *auth
 	permits  chan struct{}
 	referral capability
+	silence  silence
 }
 
 // New makes a client. It fails on a configuration that can't be right, with an
@@ -93,6 +94,7 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 		}
 	}
 	c.referral = capability{now: c.now}
+	c.silence = silence{now: c.now}
 	return c, nil
 }
 

@@ -22,6 +22,7 @@ var (
 	errDeadline = errors.New("the request took too long")
 	errListing  = errors.New("the listing took too long")
 	errScheme   = errors.New("not the scheme the registry is configured with")
+	errSilent   = errors.New("the registry stopped answering")
 	errMissing  = errors.New("the list is missing")
 )
 

@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -49,10 +50,15 @@ func (c *Client) do(ctx context.Context, q request) (answer, error) {
 		slow    int // attempts that the host asked to slow down
 	)
 	for attempt := 1; ; attempt++ {
+		if c.silence.holds(q.scope) {
+			return answer{}, look(inventory.ReasonRegistryUnreachable, errSilent,
+				"%s left several requests in a row without an answer, so it wasn't asked for %s; it will be asked again later.", c.origin.Host, q.what)
+		}
 		a, err := c.once(ctx, q)
 		if ctx.Err() != nil {
 			return answer{}, c.failure(q, context.Cause(ctx))
 		}
+		c.silence.note(q.scope, timedOut(err))
 		if err == nil && a.status == http.StatusUnauthorized && !renewed && authority(a.url) == authority(c.origin) && c.auth.renew(q.scope, a.header) {
 			renewed = true
 			continue
@@ -189,6 +195,12 @@ func (c *Client) read(q request, from *url.URL, resp *http.Response) (answer, er
 	}
 	a.body = body.Bytes()
 	return a, nil
+}
+
+// timedOut reports whether a request ended at its deadline.
+func timedOut(err error) bool {
+	e, ok := errors.AsType[*requestError](err)
+	return ok && e.timedOut
 }
 
 func (c *Client) tooLarge(q request) error {
