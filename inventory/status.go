@@ -1,5 +1,7 @@
 package inventory
 
+import "slices"
+
 // Status is what can be said of one image in one repository. The words are the
 // contract's; only policy.Judge chooses one.
 type Status string
@@ -19,6 +21,11 @@ const Quarantined Status = "quarantined"
 
 // Statuses lists every status, strongest first.
 var Statuses = []Status{Trusted, Unapproved, Unverifiable, Failed, Unsigned, Unknown}
+
+// Stronger reports whether s says more for an image than other does.
+func (s Status) Stronger(other Status) bool {
+	return slices.Index(Statuses, s) < slices.Index(Statuses, other)
+}
 
 // ParseStatus accepts the statuses and the overlay.
 func ParseStatus(s string) (Status, error) {

@@ -104,9 +104,12 @@ type ImageFinding struct {
 	// Unchanged says that what is attached and the trust material are as they
 	// were: nothing but the tags and the time of the look is stored, and Evidence
 	// and Verdict are not read.
-	Unchanged     bool
-	Evidence      Evidence
-	Verdict       Verdict
+	Unchanged bool
+	Evidence  Evidence
+	Verdict   Verdict
+	// Unproven is the verdict where the look left a place unread and found less
+	// than what was known: that doesn't refute it. Set with Evidence.Incomplete.
+	Unproven      Verdict
 	Failure       *LookError // the look failed as a whole: stored evidence stays, the verdict is unknown
 	TrustRevision int64
 	// JudgedAt is the revision of all decisions that the verdict rests on. The

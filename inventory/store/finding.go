@@ -105,10 +105,11 @@ func (d *DB) recordImages(ctx context.Context, tx querier, repository inventory.
 		if r.Kind == "" {
 			r.Kind = inventory.SingleImage
 		}
-		// A look that left a place unread and proves nothing takes nothing away.
+		// A look that left a place unread and found less than there was takes
+		// nothing away: the rest may be where it wasn't read.
 		partial := f.Evidence.Incomplete
-		if f.Failure == nil && partial != nil && f.Verdict.Status == inventory.Unknown && len(r.formats) > 0 {
-			f = &inventory.ImageFinding{Failure: partial, Verdict: f.Verdict, Tags: f.Tags, Digest: f.Digest}
+		if f.Failure == nil && partial != nil && len(r.formats) > 0 && r.known().Stronger(f.Verdict.Status) {
+			f = &inventory.ImageFinding{Failure: partial, Verdict: f.Unproven, Tags: f.Tags, Digest: f.Digest}
 		}
 		switch {
 		case f.Unchanged:
@@ -214,6 +215,14 @@ func (d *DB) FinishRepository(ctx context.Context, w *inventory.RepositoryWork, 
 		return fmt.Errorf("finishing %s: %w", w.Repository.FullName(), err)
 	}
 	return nil
+}
+
+// known is the last status that wasn't for want of an answer.
+func (r *imageRow) known() inventory.Status {
+	if r.Status == inventory.Unknown && r.LastGoodStatus != "" {
+		return r.LastGoodStatus
+	}
+	return r.Status
 }
 
 // failBatch is how many images one transaction gives a failure to: few enough

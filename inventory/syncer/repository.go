@@ -215,6 +215,10 @@ func (s *Syncer) judge(ctx context.Context, r inventory.Repository, findings []i
 			facts.Signatures = f.Evidence.Signatures
 		}
 		f.Verdict = policy.Judge(facts, now)
+		if f.Evidence.Incomplete != nil {
+			facts.Signatures = nil
+			f.Unproven = policy.Judge(facts, now)
+		}
 	}
 	return nil
 }
