@@ -90,6 +90,9 @@ func expiry(t *time.Time, now time.Time) (*time.Time, error) {
 	if !t.After(now) {
 		return nil, inventory.Errorf(inventory.Invalid, "The expiry has to lie in the future.")
 	}
+	if t.Year() > 9999 { // RFC 3339 ends there, and so does JSON
+		return nil, inventory.Errorf(inventory.Invalid, "The expiry lies too far in the future; leave it out for no end.")
+	}
 	utc := t.UTC().Truncate(time.Millisecond)
 	return &utc, nil
 }

@@ -115,12 +115,13 @@ func TestDecide_refusesWithoutTheRole(t *testing.T) {
 
 func TestDecide_refusesWhatMakesNoSense(t *testing.T) {
 	d := newDesk(t, 1)
-	past := now
+	past, never := now, now.AddDate(9000, 0, 0)
 	for name, change := range map[string]func(r *decision.SignerRequest){
 		"no reason":         func(r *decision.SignerRequest) { r.Reason = "  \n" },
 		"an endless reason": func(r *decision.SignerRequest) { r.Reason = strings.Repeat("x", 3000) },
 		"no scope":          func(r *decision.SignerRequest) { r.Repositories = nil },
 		"an expiry now":     func(r *decision.SignerRequest) { r.ExpiresAt = &past },
+		"an expiry never":   func(r *decision.SignerRequest) { r.ExpiresAt = &never },
 		"another verb":      func(r *decision.SignerRequest) { r.Verb = "bless" },
 	} {
 		r := d.ask(inventory.Approve, "**")
