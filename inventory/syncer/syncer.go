@@ -235,7 +235,9 @@ func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope,
 				}
 				if err != nil {
 					mu.Lock()
-					errs = append(errs, err)
+					if len(errs) == 0 { // the others are only stopped by it
+						errs = append(errs, err)
+					}
 					mu.Unlock()
 					cancel()
 					return
