@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"signboard/inventory"
 )
 
 // sieveChunk is how many images are read at once, and sieveWalk how many in all,
@@ -41,18 +39,15 @@ func (s *selection) repositorySource(ctx context.Context, q querier) (source, er
 			c.capped = true
 			break
 		}
-		err := eachIn(ctx, q, "select status, n from counters where kind = $1 and value in %s", part, func(rows *sql.Rows) error {
-			var is inventory.Status
-			var n int
-			err := rows.Scan(&is, &n)
-			if is == s.status || s.status == "" && string(is) != overlayHeld && string(is) != overlayStale {
-				c.size += n
-			}
-			return err
-		}, countRepository)
+		n, err := value[int](ctx, q, `
+			select coalesce(sum(n), 0)
+			from counters
+			where kind = $1 and (status = $2 or $2 = '' and status not in ('quarantined', 'stale')) and value in `+params(2, len(part)),
+			with([]any{countRepository, s.status}, part)...)
 		if err != nil {
 			return c, err
 		}
+		c.size += n
 	}
 	// With fewer, such a walk would end with less than a page.
 	if c.capped && len(ids)*sieveWalk > 50*s.known {

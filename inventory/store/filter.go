@@ -223,10 +223,22 @@ func (s *selection) rest(c source) bool {
 		len(s.facets) > 1 || len(s.facets) == 1 && c.facet != s.facets[0]
 }
 
+// others asks for the facets that the source doesn't take care of. They are
+// counted rather than asked for with exists or a join, which PostgreSQL turns
+// into a walk through everything that has the value.
+func (s *selection) others(c source, image string, after int) (condition string, args []any) {
+	for _, f := range s.facets {
+		if f != c.facet {
+			args = append(args, f.kind, clean(f.value))
+			condition += fmt.Sprintf(" and (select count(*) from image_facets f where f.image_id = %s and f.kind = $%d and f.value = $%d) = 1",
+				image, after+len(args)-1, after+len(args))
+		}
+	}
+	return condition, args
+}
+
 // condition is what every filter asks of an image i beyond what the source takes
-// care of. Its parameters are numbered on from after. Facets are counted rather
-// than asked for with exists, which PostgreSQL turns into a join with all that
-// have the value.
+// care of. Its parameters are numbered on from after.
 func (s *selection) condition(c source, after int) (string, []any) {
 	condition, args := "i.listed", []any{}
 	and := func(format string, v any) {
@@ -242,12 +254,8 @@ func (s *selection) condition(c source, after int) (string, []any) {
 	if s.reason != "" {
 		and(" and i.reason = $%d", s.reason)
 	}
-	for _, f := range s.facets {
-		if f != c.facet {
-			and(" and (select count(*) from image_facets f where f.image_id = i.id and f.kind = $%d", f.kind)
-			and(" and f.value = $%d) = 1", f.value)
-		}
-	}
+	facets, values := s.others(c, "i.id", after+len(args))
+	condition, args = condition+facets, append(args, values...)
 	if s.tag != "" && c.kind != sourceTag {
 		and(" and exists (select 1 from tags t where t.image_id = i.id and t.name = $%d)", s.tag)
 	}
@@ -297,22 +305,16 @@ func (s *selection) count(ctx context.Context, q querier, c source, before int64
 	if err != nil {
 		return 0, 0, err
 	}
-	join := ""
-	if alone := *s; len(s.facets) > 0 {
-		if alone.facets = nil; !alone.rest(c) { // facets are only of images in use: the image needn't be looked at
-			for k, f := range s.facets {
-				if f != c.facet {
-					join += fmt.Sprintf(" join image_facets f%[1]d on f%[1]d.image_id = c.id and f%[1]d.kind = $%[2]d and f%[1]d.value = $%[3]d", k, len(all)+1, len(all)+2)
-					all = append(all, f.kind, clean(f.value))
-				}
-			}
-		}
-	}
-	if join == "" {
+	from := "(" + c.query + ") as c"
+	alone := *s
+	if alone.facets = nil; len(s.facets) > 0 && !alone.rest(c) {
+		// Facets are only of images in use: the images needn't be looked at.
+		facets, args := s.others(c, "c.id", len(all))
+		held, err = value[int](ctx, q, "select count(*) from "+from+" where true"+facets, append(all, args...)...)
+	} else {
 		condition, args := s.condition(c, len(all))
-		join, all = " join images i on i.id = c.id where "+condition, append(all, args...)
+		held, err = value[int](ctx, q, "select count(*) from "+from+" join images i on i.id = c.id where "+condition, append(all, args...)...)
 	}
-	held, err = value[int](ctx, q, "select count(*) from ("+c.query+") as c"+join, all...)
 	return candidates, held, err
 }
 
