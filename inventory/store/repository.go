@@ -154,7 +154,7 @@ func (d *DB) RenewRepository(ctx context.Context, w *inventory.RepositoryWork, n
 		done, err := tx.ExecContext(ctx, `
 			update repositories
 			set lease_until = $1
-			where id = $2 and lease_token = $3`, ms(now.Add(lease)), w.Repository.ID, w.Lease.Token)
+			where id = $2 and lease_token = $3 and lease_until > 0`, ms(now.Add(lease)), w.Repository.ID, w.Lease.Token)
 		if err != nil {
 			return err
 		}
