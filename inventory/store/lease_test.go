@@ -28,7 +28,7 @@ func TestHeld_isWhatIsDueAndCannotBeClaimed(t *testing.T) {
 		held(true)
 		w.must(w.db.RenewRepository(w.Context(), work, w.now, 0))
 		held(false)
-		work = w.claim("local", "app")
+		w.claim("local", "app")
 		w.after(2 * time.Minute)
 		held(false)
 	})

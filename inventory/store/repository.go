@@ -175,9 +175,8 @@ func (d *DB) RenewRepository(ctx context.Context, w *inventory.RepositoryWork, n
 func (d *DB) MakeDue(ctx context.Context, scope inventory.SyncScope, now time.Time) error {
 	err := d.write(ctx, func(tx querier) error {
 		type repository struct {
-			id             int64
-			full, name     string
-			alone, matched bool
+			id         int64
+			full, name string
 		}
 		var all []repository
 		err := each(ctx, tx, `

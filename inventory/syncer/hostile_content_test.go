@@ -13,13 +13,6 @@ import (
 	"signboard/inventory"
 )
 
-// reads answers GETs, and lets HEADs through.
-func reads(part string, h http.HandlerFunc) handler {
-	return func(rw http.ResponseWriter, r *http.Request) bool {
-		return r.Method == http.MethodGet && at(part, h)(rw, r)
-	}
-}
-
 func TestHostile_companionTag(t *testing.T) {
 	sig := func(h http.HandlerFunc) func(*world, inventory.Digest, inventory.Digest) handler {
 		return func(_ *world, signed, _ inventory.Digest) handler { return at(signed.TagPrefix()+".sig", h) }
