@@ -292,6 +292,21 @@ func TestImages_everyPlanUsesAnIndex(t *testing.T) {
 	}
 }
 
+// Every page asks for it.
+func TestFreshen_readsOnlyWhatTimeHasOvertaken(t *testing.T) {
+	w := populated(t, "sqlite:"+t.TempDir()+"/signboard.db")
+	var plans []string
+	explained{w.db.reader, t, &plans}.explain(t.Context(), overtaken, []any{ms(w.now)})
+	if len(plans) == 0 {
+		t.Error("nothing was explained")
+	}
+	for _, plan := range plans {
+		if strings.HasPrefix(plan, "SCAN") {
+			t.Error(plan)
+		}
+	}
+}
+
 func TestSigners_mostWaitingFirst(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
