@@ -106,17 +106,40 @@ type Signature struct {
 	Signer         *Signer        `json:"signer"` // identity only; standing is filled in when it is shown
 	Checks         []Check        `json:"checks"`
 	Chain          []Link         `json:"chain"`
+	// Domain is the root of trust that vouched for the signer, by its configured
+	// name; empty for a registered key.
+	Domain string `json:"domain,omitempty"`
+	// Expires is when a verified signature stops to hold by itself; nil when it
+	// holds for good.
+	Expires *Expiry `json:"expires,omitempty"`
+	// RecheckAt is when something that was asked of others while checking, such
+	// as whether a certificate was revoked, has to be asked again.
+	RecheckAt *time.Time `json:"recheck_at,omitempty"`
+}
+
+// Expiry is when a verified signature stops to hold, and what it is from then
+// on: invalid, for this reason.
+type Expiry struct {
+	At      time.Time `json:"at"`
+	Reason  Reason    `json:"reason"`  // signature_expired or certificate_expired
+	Message string    `json:"message"` // what to say from then on
 }
 
 // Attestation is a signed or claimed statement about an image that is not an
 // image signature: provenance, an SBOM, a scan. It never makes an image signed.
+// One that nobody signed is unverifiable, with the reason no_signature.
 type Attestation struct {
-	PredicateType string  `json:"predicate_type"`
-	Outcome       Outcome `json:"outcome"`
-	Reason        Reason  `json:"reason"`
-	Message       string  `json:"message"`
-	Signer        *Signer `json:"signer"`
-	Manifest      Digest  `json:"manifest"`
+	PredicateType  string         `json:"predicate_type"`
+	Outcome        Outcome        `json:"outcome"`
+	Reason         Reason         `json:"reason"`
+	Message        string         `json:"message"`
+	Signer         *Signer        `json:"signer"`
+	Manifest       Digest         `json:"manifest"`
+	SignedAt       *time.Time     `json:"signed_at,omitempty"`
+	SignedAtSource SignedAtSource `json:"signed_at_source,omitempty"`
+	Facts          []Fact         `json:"facts,omitempty"` // what the statement says: builder, source repository, commit
+	Checks         []Check        `json:"checks,omitempty"`
+	Domain         string         `json:"domain,omitempty"` // as Signature.Domain
 }
 
 // Evidence is everything one look at an image found.
@@ -132,4 +155,11 @@ type Evidence struct {
 	// Fingerprint changes whenever something attached to the image does: it is
 	// the digest of the sorted list of attached manifests. Empty when Incomplete.
 	Fingerprint Digest
+	// Material is what the checks read, so that they can be made again without
+	// the registry when a key or a root becomes known. Empty when there was
+	// nothing to check, or too much to keep.
+	Material []byte
+	// RecheckAt is the earliest moment from which the checks have to be made
+	// again although nothing changed; nil when there is none.
+	RecheckAt *time.Time
 }

@@ -73,10 +73,23 @@ type Attachment struct {
 	Tag      string // the companion tag it was found under
 }
 
+// Outlying is what a server beside the registry says of an image: the one that
+// Docker Content Trust keeps its signatures on.
+type Outlying struct {
+	Signatures []Signature
+	Mark       string // changes whenever the signatures do; empty for none
+}
+
 // Attached is what discovery found on an image, before anything is verified.
 type Attached struct {
 	Attachments []Attachment
+	Outlying    []Outlying
 	Incomplete  *LookError // a place wasn't read
+}
+
+// Empty reports whether there is nothing to check.
+func (a Attached) Empty() bool {
+	return len(a.Attachments) == 0 && !slices.ContainsFunc(a.Outlying, func(o Outlying) bool { return o.Mark != "" })
 }
 
 // Fingerprint is the digest of what is attached, in no particular order; empty
@@ -88,6 +101,11 @@ func (a Attached) Fingerprint() Digest {
 	lines := make([]string, 0, len(a.Attachments))
 	for _, at := range a.Attachments {
 		lines = append(lines, at.Via+" "+at.Tag+" "+string(at.Manifest.Digest)+"\n")
+	}
+	for _, o := range a.Outlying {
+		if o.Mark != "" {
+			lines = append(lines, "outside "+o.Mark+"\n")
+		}
 	}
 	slices.Sort(lines)
 	return DigestOf([]byte(strings.Join(slices.Compact(lines), "")))
@@ -115,6 +133,27 @@ type ImageFinding struct {
 	// JudgedAt is the revision of all decisions that the verdict rests on. The
 	// store refuses the whole batch with ErrRejudge when it has moved on.
 	JudgedAt int64
+}
+
+// StoredMaterial is what the signatures of an image can be checked again from
+// without its registry.
+type StoredMaterial struct {
+	ImageID       int64
+	Subject       Subject // Tags are not known
+	Body          []byte  // Evidence.Material
+	Fingerprint   Digest  // of the evidence that is stored
+	TrustRevision int64   // that it was verified with
+}
+
+// Reverified is the result of checking stored material again. It replaces the
+// stored evidence only while Was is still what is stored: a look that came
+// between knows better.
+type Reverified struct {
+	Was           StoredMaterial
+	Evidence      Evidence
+	Verdict       Verdict
+	TrustRevision int64
+	JudgedAt      int64 // as in ImageFinding
 }
 
 // StoredEvidence is what a verdict is judged again from.

@@ -46,6 +46,15 @@ func Judge(f Facts, now time.Time) inventory.Verdict {
 	)
 	for i := range f.Signatures {
 		s := &f.Signatures[i]
+		if e := s.Expires; e != nil && s.Outcome == inventory.OutcomeVerified {
+			if now.Before(e.At) {
+				reviewAt = earlier(reviewAt, &e.At)
+			} else {
+				over := *s
+				over.Outcome, over.Reason, over.Message = inventory.OutcomeInvalid, e.Reason, e.Message
+				s = &over
+			}
+		}
 		switch s.Outcome {
 		case inventory.OutcomeVerified:
 			if s.Signer == nil { // a verifier that can't say who signed has verified nothing

@@ -147,3 +147,23 @@ func TestJudge_namesAreMadeVisible(t *testing.T) {
 		t.Errorf("%q hides characters", v.Message)
 	}
 }
+
+func TestJudge_signatureThatRanOutCountsNoMore(t *testing.T) {
+	at := future
+	signature := by(dana)
+	signature.Expires = &inventory.Expiry{At: at, Reason: inventory.ReasonSignatureExpired, Message: "The signature ran out."}
+	facts := Facts{Repository: "local/app", Checked: true, Signatures: []inventory.Signature{signature},
+		Decisions: map[inventory.SignerID][]inventory.Decision{dana.ID: {decided(inventory.Approve, "**", nil)}}}
+
+	v := Judge(facts, at.Add(-time.Nanosecond))
+	if v.Status != inventory.Trusted || v.ReviewAt == nil || !v.ReviewAt.Equal(at) {
+		t.Errorf("before it runs out: %s, to be judged again at %v; want trusted until %v", v.Status, v.ReviewAt, at)
+	}
+	v = Judge(facts, at)
+	if v.Status != inventory.Failed || v.Reason != inventory.ReasonSignatureExpired || v.Message != "The signature ran out." {
+		t.Errorf("when it ran out: %s (%s) %q", v.Status, v.Reason, v.Message)
+	}
+	if facts.Signatures[0].Outcome != inventory.OutcomeVerified {
+		t.Error("judging changed the evidence")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"signboard/inventory"
 )
@@ -45,10 +46,12 @@ type Findings struct {
 // needed to check it.
 type Item struct {
 	Subject  inventory.Subject
-	Via      string // how it was found: "tag", "referrers" or "fallback"
-	Tag      string // the companion tag it was found under
+	Via      string               // how it was found: "tag", "referrers", "fallback" or "index"
+	Tag      string               // the companion tag it was found under
+	Listed   inventory.Descriptor // what the listing said of it: hints
 	Manifest inventory.Manifest
 	Keys     *Keyring
+	Now      time.Time // the moment of the check, for what can run out
 
 	source Source
 	blobs  map[inventory.Digest][]byte // several signatures often share a payload
@@ -70,7 +73,7 @@ func NewItem(source Source, s inventory.Subject, a inventory.Attachment, m inven
 }
 
 func newItem(source Source, s inventory.Subject, a inventory.Attachment, m inventory.Manifest, keys *Keyring, b *budget) *Item {
-	return &Item{Subject: s, Via: a.Via, Tag: a.Tag, Manifest: m, Keys: keys, source: source, budget: b}
+	return &Item{Subject: s, Via: a.Via, Tag: a.Tag, Listed: a.Manifest, Manifest: m, Keys: keys, Now: time.Now(), source: source, budget: b}
 }
 
 // Blob reads a blob of the manifest. Its content has the descriptor's digest

@@ -14,6 +14,16 @@ const (
 	viaTag       = "tag"
 	viaReferrers = "referrers"
 	viaFallback  = "fallback"
+	// ViaIndex: the manifest stands in the index that it is about.
+	ViaIndex = "index"
+)
+
+// AnnotationReferenceType marks what stands in an index beside its images and
+// says what it is ("attestation-manifest"); AnnotationReferenceDigest says
+// which of the images it is about.
+const (
+	AnnotationReferenceType   = "vnd.docker.reference.type"
+	AnnotationReferenceDigest = "vnd.docker.reference.digest"
 )
 
 // Discover lists what is attached to an image: under cosign's companion tags,
@@ -69,6 +79,14 @@ func (in *Inspector) Discover(ctx context.Context, s inventory.Subject) inventor
 		for _, d := range listed {
 			a.Attachments = append(a.Attachments, inventory.Attachment{Manifest: d, Via: viaFallback, Tag: prefix})
 		}
+	}
+
+	for _, o := range in.Outside {
+		found, err := o.Look(ctx, s)
+		if err != nil {
+			incomplete(inventory.AsLookError(err))
+		}
+		a.Outlying = append(a.Outlying, found)
 	}
 
 	// What looks like a signature goes first, so that a pile of other things

@@ -6,6 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"signboard/inventory"
 )
@@ -13,6 +16,11 @@ import (
 // Inspector finds and checks what is attached to the images of one registry. It
 // is safe for use by several goroutines.
 type Inspector struct {
+	// Outside are the places beside the registry to ask about each image.
+	Outside []Outside
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
 	source   Source
 	trust    func() *Keyring
 	checkers []Checker
@@ -33,36 +41,65 @@ func (in *Inspector) TrustRevision() int64 {
 	for _, c := range in.checkers {
 		fmt.Fprintf(h, "%q\n", c.Family().Revision)
 	}
+	fmt.Fprintf(h, "%s", in.outsideRevision())
 	return int64(binary.BigEndian.Uint64(h.Sum(nil)) >> 1)
 }
 
-// Verify checks what Discover found. Each manifest is read once, by digest,
-// however many ways led to it.
+func (in *Inspector) outsideRevision() string {
+	var b strings.Builder
+	for _, o := range in.Outside {
+		fmt.Fprintf(&b, "outside %q\n", o.Revision())
+	}
+	return b.String()
+}
+
+// Verify checks what Discover found, and keeps what it read in the evidence's
+// Material. Each manifest is read once, by digest, however many ways led to it.
 func (in *Inspector) Verify(ctx context.Context, s inventory.Subject, a inventory.Attached) inventory.Evidence {
+	outside := in.outsideRevision()
+	source := newRecorder(in.source)
+	e := in.verify(ctx, s, a, source)
+	if e.Incomplete == nil && e.Fingerprint != "" && !a.Empty() {
+		e.Material = source.material(a, outside)
+	}
+	return e
+}
+
+// verify checks what is attached, reading from source.
+func (in *Inspector) verify(ctx context.Context, s inventory.Subject, a inventory.Attached, source Source) inventory.Evidence {
 	e := inventory.Evidence{Incomplete: a.Incomplete}
-	keys, budget := in.trust(), newBudget()
+	keys, budget, now := in.trust(), newBudget(), time.Now()
+	if in.Now != nil {
+		now = in.Now()
+	}
 	seen := map[inventory.Digest]bool{s.Manifest.Digest: true}
 	settled := true // looking again would find the same
-	for _, at := range a.Attachments {
+	for _, o := range a.Outlying {
+		e.Signatures = append(e.Signatures, o.Signatures...)
+	}
+	attachments, failure := in.beside(ctx, s, source)
+	if e.Incomplete == nil {
+		e.Incomplete = failure
+	}
+	for _, at := range append(slices.Clip(a.Attachments), attachments...) {
 		if seen[at.Manifest.Digest] {
 			continue
 		}
 		seen[at.Manifest.Digest] = true
-		m, ok := in.shelf.take(s.Repository, at.Manifest.Digest)
-		if !ok {
-			var err error
-			if m, err = byDigest(ctx, in.source, s.Repository, at.Manifest.Digest); err != nil {
-				if e.Incomplete == nil {
-					e.Incomplete = inventory.AsLookError(err)
-				}
-				continue
+		m, err := in.manifest(ctx, source, s.Repository, at.Manifest.Digest)
+		if err != nil {
+			if e.Incomplete == nil {
+				e.Incomplete = inventory.AsLookError(err)
 			}
+			continue
 		}
 		if note := misplaced(s, at, m); note != "" {
 			e.Notes = append(e.Notes, note)
 			continue
 		}
-		f, failure := in.check(ctx, newItem(in.source, s, at, m, keys, budget))
+		item := newItem(source, s, at, m, keys, budget)
+		item.Now = now
+		f, failure := in.check(ctx, item)
 		for _, signature := range f.Signatures {
 			if signature.Outcome == inventory.OutcomeError && failure == nil {
 				failure = &inventory.LookError{Reason: signature.Reason, Message: signature.Message}
@@ -82,7 +119,56 @@ func (in *Inspector) Verify(ctx context.Context, s inventory.Subject, a inventor
 	if settled && e.Incomplete == nil {
 		e.Fingerprint = a.Fingerprint()
 	}
+	for _, signature := range e.Signatures {
+		if x := signature.Expires; x != nil && x.At.After(now) {
+			e.RecheckAt = sooner(e.RecheckAt, &x.At)
+		}
+		e.RecheckAt = sooner(e.RecheckAt, signature.RecheckAt)
+	}
 	return e
+}
+
+func sooner(a, b *time.Time) *time.Time {
+	if a == nil || b != nil && b.Before(*a) {
+		return b
+	}
+	return a
+}
+
+// manifest takes a manifest from the shelf or reads it.
+func (in *Inspector) manifest(ctx context.Context, source Source, repository string, d inventory.Digest) (inventory.Manifest, error) {
+	if m, ok := in.shelf.take(repository, d); ok {
+		if r, ok := source.(*recorder); ok {
+			r.keep(m)
+		}
+		return m, nil
+	}
+	return byDigest(ctx, source, repository, d)
+}
+
+// beside lists what an index holds beside its images that is about them:
+// BuildKit's attestation manifests (BuildKit, docs/attestations/attestation-storage.md).
+// They are in the index itself, so they are as fixed as its digest is.
+func (in *Inspector) beside(ctx context.Context, s inventory.Subject, source Source) ([]inventory.Attachment, *inventory.LookError) {
+	if s.Manifest.MediaType != inventory.MediaTypeOCIIndex && s.Manifest.MediaType != inventory.MediaTypeDockerList {
+		return nil, nil
+	}
+	m, err := byDigest(ctx, source, s.Repository, s.Manifest.Digest)
+	if err != nil {
+		return nil, inventory.AsLookError(err)
+	}
+	var list []inventory.Attachment
+	for _, d := range m.Manifests {
+		if d.Annotations[AnnotationReferenceType] == "" {
+			continue
+		}
+		if len(list) == MaxAttachments {
+			return list, &inventory.LookError{Reason: inventory.ReasonTooMany,
+				Message: fmt.Sprintf("The index holds more than %d attestation manifests, and the rest was not read.", MaxAttachments)}
+		}
+		list = append(list, inventory.Attachment{Manifest: d, Via: ViaIndex})
+	}
+	return list, nil
 }
 
 // check hands a manifest to the first checker that claims it; one that nobody
@@ -113,7 +199,7 @@ func misplaced(s inventory.Subject, at inventory.Attachment, m inventory.Manifes
 	switch {
 	case m.Subject != nil && m.Subject.Digest != s.Manifest.Digest:
 		return fmt.Sprintf("%s is listed here but belongs to %s, so it was left out.", m.Digest.Short(), m.Subject.Digest.Short())
-	case m.Subject == nil && at.Via != viaTag:
+	case m.Subject == nil && at.Via != viaTag && at.Via != ViaIndex:
 		return fmt.Sprintf("%s is listed here but names no subject, so it was left out.", m.Digest.Short())
 	}
 	return ""
