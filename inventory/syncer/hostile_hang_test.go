@@ -44,7 +44,7 @@ func TestHostile_oneRegistryHangs(t *testing.T) {
 		client, err := registry.New(registry.Config{Name: name, URL: url, AllowPrivate: true, Limits: tight})
 		w.must(err)
 		configured = append(configured, inventory.Registry{Name: name, URL: url, Interval: time.Hour, Repositories: []inventory.Glob{"**"}, Tags: []inventory.Glob{"**"}})
-		peers = append(peers, syncer.Peer{Name: name, Registry: client, Inspector: verify.NewInspector(client, w.keys.Load, cosign.New()),
+		peers = append(peers, syncer.Peer{Name: name, Registry: client, Inspector: verify.NewInspector(client, w.keys.Load, cosign.New(nil)),
 			Tags: []inventory.Glob{"**"}, Interval: time.Hour, Listed: true, Requests: client.Requests})
 	}
 	w.must(w.store.ApplyConfig(t.Context(), configured, nil, w.clock()))

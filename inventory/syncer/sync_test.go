@@ -104,7 +104,7 @@ func newWorldWith(t *testing.T, limits registry.Limits) *world {
 // database.
 func (w *world) syncerOver(db *store.DB) *syncer.Syncer {
 	return syncer.New(db, []syncer.Peer{{
-		Name: "local", Registry: w.client, Inspector: verify.NewInspector(w.client, w.keys.Load, cosign.New()),
+		Name: "local", Registry: w.client, Inspector: verify.NewInspector(w.client, w.keys.Load, cosign.New(nil)),
 		Tags: []inventory.Glob{"**"}, Interval: 15 * time.Minute, Listed: true, Requests: w.client.Requests,
 	}}, syncer.Options{Clock: w.clock})
 }

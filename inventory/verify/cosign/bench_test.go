@@ -19,7 +19,7 @@ func BenchmarkVerify(b *testing.B) {
 			if name == "legacy-other" { // nobody's: every key is tried
 				ring = keyring(b, registered...)
 			}
-			in := verify.NewInspector(r, func() *verify.Keyring { return ring }, cosign.New())
+			in := verify.NewInspector(r, func() *verify.Keyring { return ring }, cosign.New(nil))
 			a := in.Discover(b.Context(), s)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -29,6 +29,7 @@ import (
 
 	"signboard/inventory"
 	"signboard/inventory/verify"
+	"signboard/inventory/verify/sigstore"
 )
 
 // Media types and annotations, from cosign's signature specification
@@ -53,14 +54,15 @@ const (
 const predicateSign = "https://sigstore.dev/cosign/sign/v1"
 
 // Checker is the verify.Checker of cosign's formats.
-type Checker struct{}
+type Checker struct{ domains func() []*sigstore.Domain }
 
-// New makes the Checker.
-func New() Checker { return Checker{} }
+// New makes the Checker. domains answers the Sigstore instances as they are
+// known at the moment of each check; nil means that there are none.
+func New(domains func() []*sigstore.Domain) *Checker { return &Checker{domains: domains} }
 
 // Family says where cosign puts things. Its .sbom tags hold unsigned documents
 // and are none of its companions here.
-func (Checker) Family() verify.Family {
+func (*Checker) Family() verify.Family {
 	return verify.Family{
 		Revision:   "cosign 1: registered keys",
 		Companions: []string{".sig", ".att"},
@@ -117,10 +119,10 @@ func kindOf(i *verify.Item) kind {
 }
 
 // Claims reports whether the manifest holds something of cosign's.
-func (Checker) Claims(i *verify.Item) bool { return kindOf(i) != kindNone }
+func (*Checker) Claims(i *verify.Item) bool { return kindOf(i) != kindNone }
 
 // Check checks each layer: a signature or an attestation each.
-func (Checker) Check(ctx context.Context, i *verify.Item) verify.Findings {
+func (*Checker) Check(ctx context.Context, i *verify.Item) verify.Findings {
 	var f verify.Findings
 	kind := kindOf(i)
 	if kind != kindAttestations && (i.Manifest.Index() || kind == kindBundle && !slices.ContainsFunc(i.Manifest.Layers, isBundle)) {

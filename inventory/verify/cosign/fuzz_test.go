@@ -72,7 +72,7 @@ func FuzzSimpleSigning(f *testing.F) {
 		i := item(r.Blobs[s.Manifest.Digest], s, ring, ".sig", inventory.Descriptor{MediaType: "application/vnd.dev.cosign.simplesigning.v1+json", Annotations: map[string]string{
 			"dev.cosignproject.cosign/signature": signature, "dev.sigstore.cosign/certificate": certificate, "dev.sigstore.cosign/bundle": entry,
 		}}, payload)
-		unsigned(t, cosign.New().Check(t.Context(), i))
+		unsigned(t, cosign.New(nil).Check(t.Context(), i))
 	})
 }
 
@@ -96,7 +96,7 @@ func FuzzBundle(f *testing.F) {
 	ring := keyring(f, registered...)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		i := item(r.Blobs[s.Manifest.Digest], s, ring, "", inventory.Descriptor{MediaType: bundleType}, raw)
-		found := cosign.New().Check(t.Context(), i)
+		found := cosign.New(nil).Check(t.Context(), i)
 		settled(t, found)
 		for _, signature := range found.Signatures {
 			if signature.Outcome != inventory.OutcomeVerified {
@@ -129,7 +129,7 @@ func FuzzSignatureManifest(f *testing.F) {
 		}
 		for _, tag := range []string{tag, "", ".att"} {
 			i := verify.NewItem(r, s, inventory.Attachment{Via: "tag", Tag: tag}, m, ring)
-			if c := cosign.New(); c.Claims(i) {
+			if c := cosign.New(nil); c.Claims(i) {
 				unsigned(t, c.Check(t.Context(), i))
 			}
 		}
