@@ -35,26 +35,33 @@ type app struct {
 }
 
 // open wires everything that a configuration asks for. The caller closes it.
-func open(ctx context.Context, c *Config, log *slog.Logger) (_ *app, err error) {
+func open(ctx context.Context, c *Config, log *slog.Logger) (*app, error) {
+	db, err := store.Open(ctx, c.Database)
+	if err != nil {
+		return nil, err
+	}
+	var registries []inventory.Registry
+	for _, r := range c.Registries {
+		registries = append(registries, r.registry)
+	}
+	if err := db.ApplyConfig(ctx, registries, c.teams, time.Now()); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("storing the configuration: %w", err)
+	}
+	return wire(ctx, c, log, db)
+}
+
+// wire is open over a database that is open already, which it takes over.
+func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB) (_ *app, err error) {
 	for _, key := range c.unused() {
 		log.Warn("this version reads the key but does nothing with it yet", "key", key)
 	}
-	a := &app{config: c, log: log}
-	if a.store, err = store.Open(ctx, c.Database); err != nil {
-		return nil, err
-	}
+	a := &app{config: c, log: log, store: db}
 	defer func() {
 		if err != nil {
 			a.close()
 		}
 	}()
-	var registries []inventory.Registry
-	for _, r := range c.Registries {
-		registries = append(registries, r.registry)
-	}
-	if err := a.store.ApplyConfig(ctx, registries, c.teams, time.Now()); err != nil {
-		return nil, fmt.Errorf("storing the configuration: %w", err)
-	}
 	if err := a.loadKeys(ctx); err != nil {
 		return nil, err
 	}
