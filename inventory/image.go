@@ -42,6 +42,7 @@ type Image struct {
 	Parents      []Parent
 	Signatures   []Signature
 	Attestations []Attestation
+	Notes        []string // as Evidence.Notes
 	History      []VerdictChange
 	TagMoves     []TagMove
 	Elsewhere    []Place
