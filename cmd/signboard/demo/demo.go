@@ -2,7 +2,10 @@
 // the product can be tried without either of its own: an OCI registry filled
 // with one made-up organisation's images, signed for real at every start, and
 // an OpenID provider with three people to choose from. Both are served over
-// HTTP on loopback and the product talks to them as it talks to anybody's.
+// HTTP on loopback and the product talks to them as it talks to anybody's. The
+// signers sign with keys, with a Sigstore instance of the demo's own and with
+// certificates; what has to be known of those to verify is handed out for the
+// product's configuration.
 //
 // It is not a back door: nothing here knows the database, the verifiers or the
 // policy, and deleting this folder deletes the feature.
@@ -53,6 +56,10 @@ type Demo struct {
 	provider *provider
 	keys     *keyring
 	push     pusher
+
+	sigstore  *sigstore // the organisation's own
+	elsewhere *sigstore // another, which the product isn't told of
+	notary    *notary
 }
 
 // Start makes new keys and starts both peers; the registry is empty until Push.
@@ -69,6 +76,15 @@ func Start(ctx context.Context, opts Options) (*Demo, error) {
 	}
 	d := &Demo{}
 	if d.keys, err = newKeyring(); err != nil {
+		return nil, err
+	}
+	if d.sigstore, err = newSigstore("Larkfield Sigstore", "larkfield.example"); err != nil {
+		return nil, err
+	}
+	if d.elsewhere, err = newSigstore("Mirrors Sigstore", "mirrors.example"); err != nil {
+		return nil, err
+	}
+	if d.notary, err = newNotary(); err != nil {
 		return nil, err
 	}
 	if d.registry, err = listen(ctx, "registry", opts.RegistryAddr, logger); err != nil {

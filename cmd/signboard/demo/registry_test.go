@@ -9,7 +9,9 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
+	notationsig "github.com/notaryproject/notation-core-go/signature"
 	sgbundle "github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
@@ -94,9 +97,22 @@ func (d *Demo) marksOn(t *testing.T, repository string, digest v1.Hash) []found 
 		if err != nil {
 			t.Fatal(err)
 		}
+		if r.ArtifactType == notationType || attachedType(t, attached) == notationType {
+			all = append(all, d.notationMark(t, attached))
+			continue
+		}
 		all = append(all, d.bundleMark(t, attached, digest))
 	}
 	return all
+}
+
+func attachedType(t *testing.T, attached v1.Image) string {
+	t.Helper()
+	manifest, err := attached.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return manifest.ArtifactType
 }
 
 func (d *Demo) legacyMark(t *testing.T, l v1.Descriptor, payload []byte) found {
@@ -121,6 +137,118 @@ func (d *Demo) legacyMark(t *testing.T, l v1.Descriptor, payload []byte) found {
 		if ecdsa.VerifyASN1(d.public(t, name), hash[:], raw) {
 			f.key = name
 		}
+	}
+	if text := l.Annotations["dev.sigstore.cosign/certificate"]; text != "" {
+		f.form = keylessLegacyForm
+		block, _ := pem.Decode([]byte(text))
+		leaf, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ecdsa.VerifyASN1(leaf.PublicKey.(*ecdsa.PublicKey), hash[:], raw) && d.promised(t, l.Annotations["dev.sigstore.cosign/bundle"]) {
+			f.key = whoIs(leaf)
+		}
+	}
+	return f
+}
+
+// promised checks the log's promise in an annotation.
+func (d *Demo) promised(t *testing.T, text string) bool {
+	t.Helper()
+	var b struct {
+		SignedEntryTimestamp []byte
+		Payload              map[string]any
+	}
+	if err := json.Unmarshal([]byte(text), &b); err != nil {
+		t.Fatal(err)
+	}
+	for _, number := range []string{"integratedTime", "logIndex"} {
+		b.Payload[number] = int64(b.Payload[number].(float64))
+	}
+	promised, err := json.Marshal(b.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := sha256.Sum256(promised)
+	return ecdsa.VerifyASN1(&d.sigstore.signatures.key.PublicKey, hash[:], b.SignedEntryTimestamp)
+}
+
+// whoIs finds the identity that a certificate is for.
+func whoIs(leaf *x509.Certificate) string {
+	for name, who := range identities {
+		if len(leaf.URIs) == 1 && leaf.URIs[0].String() == who.workflow || len(leaf.EmailAddresses) == 1 && leaf.EmailAddresses[0] == who.email {
+			return name
+		}
+	}
+	return ""
+}
+
+// certified is who signed a bundle with a certificate, verified down to the
+// roots of the instance that issued it: certificate, its log, the signature's
+// log, and the time.
+func (d *Demo) certified(t *testing.T, b *sgbundle.Bundle, digest []byte) string {
+	t.Helper()
+	for _, instance := range []*sigstore{d.sigstore, d.elsewhere} {
+		raw, err := instance.trustedRoot("test.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		trusted, err := root.NewTrustedRootFromJSON(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verifier, err := verify.NewVerifier(trusted, verify.WithSignedCertificateTimestamps(1), verify.WithTransparencyLog(1), verify.WithObserverTimestamps(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := verifier.Verify(b, verify.NewPolicy(verify.WithArtifactDigest("sha256", digest), verify.WithoutIdentitiesUnsafe()))
+		if err != nil {
+			continue
+		}
+		for name, who := range identities {
+			if result.Signature.Certificate.SubjectAlternativeName == who.name() && result.Signature.Certificate.Issuer == who.issuer {
+				if kinds := len(result.VerifiedTimestamps); who.email != "" && kinds < 2 {
+					t.Errorf("%s has %d verified times, want the log's and the authority's", name, kinds)
+				}
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// notationMark reads a Notation signature back.
+func (d *Demo) notationMark(t *testing.T, attached v1.Image) found {
+	t.Helper()
+	manifest, err := attached.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer, err := attached.LayerByDigest(manifest.Layers[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope, err := notationsig.ParseEnvelope(string(manifest.Layers[0].MediaType), read(t, layer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := envelope.Verify()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var payload struct{ TargetArtifact struct{ Digest string } }
+	if err := json.Unmarshal(content.Payload.Content, &payload); err != nil {
+		t.Fatal(err)
+	}
+	f := found{form: notationForm, digest: payload.TargetArtifact.Digest, key: asJWS}
+	if string(manifest.Layers[0].MediaType) == notationCOSE {
+		f.key = asCOSE
+	}
+	if expiry := content.SignerInfo.SignedAttributes.Expiry; !expiry.IsZero() && expiry.Before(time.Now()) {
+		f.key += " " + expired
+	}
+	if chain := content.SignerInfo.CertificateChain; !chain[len(chain)-1].Equal(d.notary.authority.certificate) {
+		f.key += " " + vendor
 	}
 	return f
 }
@@ -157,6 +285,17 @@ func (d *Demo) bundleMark(t *testing.T, attached v1.Image, on v1.Hash) found {
 	signed, err := hex.DecodeString(s.Subject[0].Digest["sha256"])
 	if err != nil {
 		t.Fatal(err)
+	}
+	if b.GetVerificationMaterial().GetCertificate() != nil {
+		f.form = keylessForm
+		if s.PredicateType != signPredicate {
+			f.form = provenanceForm
+		}
+		f.key = d.certified(t, &b, signed)
+		return f
+	}
+	if len(b.GetVerificationMaterial().GetTlogEntries()) > 0 {
+		f.form = loggedForm
 	}
 	for name := range d.keys.pem {
 		v, err := signature.LoadECDSAVerifier(d.public(t, name), crypto.SHA256)
@@ -274,10 +413,16 @@ func TestPush_signaturesAreWhatTheStorySays(t *testing.T) {
 				f.digest = d.descriptor(t, r.repository+":"+m.of).Digest.String()
 			}
 			switch m.form {
-			case bundleForm:
+			case bundleForm, loggedForm, keylessForm:
 				f.predicate = signPredicate
 			case sbomForm:
 				f.predicate = cycloneDXPredicate
+			case provenanceForm:
+				f.predicate = provenancePredicate
+			case notationForm:
+				f.key = strings.Join(m.keys, " ")
+				want[f]++
+				continue
 			}
 			for _, f.key = range m.keys {
 				want[f]++
@@ -329,7 +474,7 @@ func TestStory_tellsOfEveryStatus(t *testing.T) {
 	}
 	tally[inventory.Unsigned]++ // after MoveTag
 	want := map[inventory.Status]int{
-		inventory.Trusted: 24, inventory.Unapproved: 6, inventory.Unverifiable: 3, inventory.Failed: 2, inventory.Unsigned: 6,
+		inventory.Trusted: 28, inventory.Unapproved: 8, inventory.Unverifiable: 5, inventory.Failed: 3, inventory.Unsigned: 7,
 	}
 	for status, n := range want {
 		if tally[status] != n {
@@ -343,7 +488,24 @@ func expected(t *testing.T, r release, keys map[string]Key) inventory.Status {
 	best := inventory.Unsigned
 	rank := map[inventory.Status]int{inventory.Unsigned: 0, inventory.Failed: 1, inventory.Unverifiable: 2, inventory.Unapproved: 3, inventory.Trusted: 4}
 	for _, m := range r.marks {
-		if m.form == sbomForm {
+		switch m.form {
+		case sbomForm, provenanceForm:
+			continue
+		case notationForm:
+			switch {
+			case slices.Contains(m.keys, vendor):
+				best = inventory.Unverifiable
+			case slices.Contains(m.keys, expired):
+				best = inventory.Failed
+			default:
+				best = inventory.Trusted
+			}
+			continue
+		case keylessForm, keylessLegacyForm:
+			best = map[string]inventory.Status{edgeWorkflow: inventory.Trusted, otherWorkflow: inventory.Unverifiable}[m.keys[0]]
+			if best == "" {
+				best = inventory.Unapproved
+			}
 			continue
 		}
 		for _, name := range m.keys {
@@ -443,8 +605,8 @@ func TestTeams_leaveSomeRepositoriesToNobody(t *testing.T) {
 			t.Errorf("%d teams own %s", n, r.repository)
 		}
 	}
-	if owned != 36 || orphans != 4 {
-		t.Errorf("%d images have a team and %d have none, want 36 and 4", owned, orphans)
+	if owned != 41 || orphans != 9 {
+		t.Errorf("%d images have a team and %d have none, want 41 and 9", owned, orphans)
 	}
 }
 

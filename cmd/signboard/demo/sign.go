@@ -22,6 +22,7 @@ const (
 	intotoType          = "application/vnd.in-toto+json"
 	signPredicate       = "https://sigstore.dev/cosign/sign/v1"
 	cycloneDXPredicate  = "https://cyclonedx.org/bom"
+	provenancePredicate = "https://slsa.dev/provenance/v1"
 )
 
 // simpleSigning is the payload of a legacy cosign signature (cosign's
@@ -39,29 +40,47 @@ type simpleSigning struct {
 	Optional map[string]any `json:"optional"`
 }
 
+// payload is what is signed for an image.
+func (d *Demo) payload(repository string, digest v1.Hash) ([]byte, error) {
+	var p simpleSigning
+	p.Critical.Identity.DockerReference = d.push.host() + "/" + repository
+	p.Critical.Image.DockerManifestDigest = digest.String()
+	p.Critical.Type = "cosign container image signature"
+	raw, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a payload: %w", err)
+	}
+	return raw, nil
+}
+
 // signLegacy makes what `cosign sign` up to version 2 pushes for an image, one
 // layer for each key, and the blobs it refers to.
 func (d *Demo) signLegacy(ctx context.Context, repository string, digest v1.Hash, keys ...string) (v1.Manifest, [][]byte, error) {
-	var payload simpleSigning
-	payload.Critical.Identity.DockerReference = d.push.host() + "/" + repository
-	payload.Critical.Image.DockerManifestDigest = digest.String()
-	payload.Critical.Type = "cosign container image signature"
-	raw, err := json.Marshal(payload)
+	raw, err := d.payload(repository, digest)
 	if err != nil {
-		return v1.Manifest{}, nil, fmt.Errorf("encoding a payload: %w", err)
+		return v1.Manifest{}, nil, err
 	}
-	config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
-	manifest := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1}
+	var layers []map[string]string
 	for _, key := range keys {
 		signature, _, err := d.keys.pair[key].SignData(ctx, raw)
 		if err != nil {
 			return v1.Manifest{}, nil, fmt.Errorf("signing with the key %q: %w", key, err)
 		}
+		layers = append(layers, map[string]string{signatureAnnotation: base64.StdEncoding.EncodeToString(signature)})
+	}
+	return legacyManifest(raw, layers...)
+}
+
+// legacyManifest holds signatures of one payload, each in the annotations of a
+// layer of its own.
+func legacyManifest(raw []byte, layers ...map[string]string) (v1.Manifest, [][]byte, error) {
+	config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
+	manifest := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1}
+	for _, annotations := range layers {
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, hashOf(raw))
 		config.History = append(config.History, v1.History{})
 		manifest.Layers = append(manifest.Layers, v1.Descriptor{
-			MediaType: simpleSigningType, Digest: hashOf(raw), Size: int64(len(raw)),
-			Annotations: map[string]string{signatureAnnotation: base64.StdEncoding.EncodeToString(signature)},
+			MediaType: simpleSigningType, Digest: hashOf(raw), Size: int64(len(raw)), Annotations: annotations,
 		})
 	}
 	rawConfig, err := json.Marshal(config)
@@ -89,7 +108,7 @@ type subject struct {
 // a manifest whose subject is the image and whose one layer is a Sigstore
 // bundle over a statement about signed. The two digests differ only where the
 // story has a signature copied from another image.
-func (d *Demo) signBundle(ctx context.Context, on v1.Descriptor, signed v1.Hash, key, predicateType string, predicate any) (v1.Manifest, [][]byte, error) {
+func signBundle(on v1.Descriptor, signed v1.Hash, pair sign.Keypair, options sign.BundleOptions, predicateType string, predicate any) (v1.Manifest, [][]byte, error) {
 	raw, err := json.Marshal(statement{
 		Type:          "https://in-toto.io/Statement/v1",
 		Subject:       []subject{{Digest: map[string]string{signed.Algorithm: signed.Hex}, Annotations: map[string]string{}}},
@@ -99,9 +118,9 @@ func (d *Demo) signBundle(ctx context.Context, on v1.Descriptor, signed v1.Hash,
 	if err != nil {
 		return v1.Manifest{}, nil, fmt.Errorf("encoding a statement: %w", err)
 	}
-	made, err := sign.Bundle(&sign.DSSEData{Data: raw, PayloadType: intotoType}, d.keys.pair[key], sign.BundleOptions{Context: ctx})
+	made, err := sign.Bundle(&sign.DSSEData{Data: raw, PayloadType: intotoType}, pair, options)
 	if err != nil {
-		return v1.Manifest{}, nil, fmt.Errorf("signing with the key %q: %w", key, err)
+		return v1.Manifest{}, nil, fmt.Errorf("signing a statement: %w", err)
 	}
 	bundle, err := protojson.Marshal(made)
 	if err != nil {

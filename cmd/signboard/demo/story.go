@@ -3,9 +3,11 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/sigstore/sigstore-go/pkg/sign"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -23,7 +25,7 @@ type release struct {
 // mark is something attached to a release.
 type mark struct {
 	form form
-	keys []string
+	keys []string // or the identity that signs
 	// of is the version, in the same repository, that was really signed; empty
 	// for the release itself.
 	of string
@@ -32,10 +34,29 @@ type mark struct {
 type form int
 
 const (
-	legacyForm form = iota // a tag sha256-….sig with a layer for each key
-	bundleForm             // a Sigstore bundle as a referrer
-	sbomForm               // a bundle too, over a CycloneDX document: an attestation, no signature
+	legacyForm        form = iota // a tag sha256-….sig with a layer for each key
+	bundleForm                    // a Sigstore bundle as a referrer
+	sbomForm                      // a bundle too, over a CycloneDX document: an attestation, no signature
+	loggedForm                    // a bundle by a key, in the transparency log
+	keylessForm                   // a bundle with a certificate, in the transparency log
+	keylessLegacyForm             // the same in the older form
+	provenanceForm                // a bundle with a certificate, over a SLSA provenance: an attestation
+	notationForm                  // a Notation signature
 )
+
+// What a Notation mark's keys say.
+const (
+	asJWS   = "jws"
+	asCOSE  = "cose"
+	expired = "expired"
+	vendor  = "vendor" // by a certificate of an authority that nobody knows
+)
+
+func logged(key string) mark        { return mark{form: loggedForm, keys: []string{key}} }
+func keyless(who string) mark       { return mark{form: keylessForm, keys: []string{who}} }
+func keylessLegacy(who string) mark { return mark{form: keylessLegacyForm, keys: []string{who}} }
+func provenance(who string) mark    { return mark{form: provenanceForm, keys: []string{who}} }
+func notation(how ...string) mark   { return mark{form: notationForm, keys: how} }
 
 func legacy(keys ...string) mark         { return mark{form: legacyForm, keys: keys} }
 func bundle(key string) mark             { return mark{form: bundleForm, keys: []string{key}} }
@@ -49,9 +70,9 @@ var (
 	wide     = []v1.Platform{linuxAMD64, arm64, s390x}
 )
 
-// story is Larkfield's registry: 40 images. With Keys registered and decided as
-// they say, and the tag moved, there are 41: 24 trusted, 6 unapproved, 3
-// unverifiable, 2 invalid, 6 unsigned.
+// story is Larkfield's registry: 50 images. With Keys and Identities decided as
+// they say, and the tag moved, there are 51: 28 trusted, 8 unapproved, 5
+// unverifiable, 3 invalid, 7 unsigned.
 var story = []release{
 	// Payments sign everything that ships; the two slips are at the end.
 	{repository: "payments/ledger", version: "4.12.0", flavour: docker, marks: []mark{legacy(paymentsKey)}},
@@ -76,6 +97,9 @@ var story = []release{
 	{repository: "platform/cert-rotator", version: "0.6.0", flavour: oci, marks: []mark{legacy(platformKey), bundle(platformKey)}},
 	{repository: "platform/log-shipper", version: "2.7.1", flavour: oci, marks: []mark{legacy(legacyKey)}},
 	{repository: "platform/node-agent", version: "1.2.0", flavour: oci, marks: []mark{attested(platformKey)}},
+	{repository: "platform/edge-cache", version: "3.2.0", flavour: oci, marks: []mark{keyless(edgeWorkflow)}},
+	{repository: "platform/edge-cache", version: "3.3.0", also: []string{"latest"}, flavour: oci, platforms: everyday,
+		marks: []mark{keyless(edgeWorkflow), provenance(edgeWorkflow)}},
 
 	// Storefront changed its key last week; nobody has decided about the new one.
 	{repository: "storefront/web", version: "2026.44.0", flavour: oci, marks: []mark{bundle(storefrontKey)}},
@@ -87,6 +111,7 @@ var story = []release{
 	{repository: "storefront/cart", version: "3.4.0", flavour: oci, marks: []mark{bundle(storefrontKey)}},
 	{repository: "storefront/recommendations", version: "1.0.3", flavour: oci, marks: []mark{bundle(storefrontKey)}},
 	{repository: "storefront/recommendations", version: "1.0.4", flavour: oci, marks: []mark{bundle(storefrontKey).copiedFrom("1.0.3")}},
+	{repository: "storefront/checkout-ui", version: "2026.46.0", flavour: oci, marks: []mark{keylessLegacy(webWorkflow)}},
 
 	// Data borrowed the payments key once, and a contractor signed with his own.
 	{repository: "data/ingest", version: "12.0.4", flavour: oci, marks: []mark{legacy(dataKey)}},
@@ -96,12 +121,21 @@ var story = []release{
 	{repository: "data/feature-store", version: "0.21.0", flavour: oci, marks: []mark{bundle(paymentsKey)}},
 	{repository: "data/notebook", version: "2026.10", flavour: oci, marks: []mark{legacy(contractorKey)}},
 	{repository: "data/notebook", version: "2026.11", flavour: oci, marks: []mark{bundle(contractorKey)}},
+	{repository: "data/notebook", version: "2026.12", flavour: oci, marks: []mark{keyless(analyst)}},
+	{repository: "data/reports", version: "4.4.0", flavour: oci, marks: []mark{provenance(reports), attested(dataKey)}},
+
+	// Partners sign with certificates.
+	{repository: "partners/payroll", version: "7.9.0", flavour: oci, marks: []mark{notation(asJWS, expired)}},
+	{repository: "partners/payroll", version: "8.0.0", flavour: docker, marks: []mark{notation(asJWS)}},
+	{repository: "partners/payroll", version: "8.1.0", also: []string{"latest"}, flavour: oci, platforms: everyday, marks: []mark{notation(asCOSE)}},
+	{repository: "partners/badge-printer", version: "2.0.0", flavour: oci, marks: []mark{notation(asCOSE, vendor)}},
 
 	// What nobody owns.
 	{repository: "legacy/report-printer", version: "1.0.11", flavour: docker},
 	{repository: "legacy/ftp-bridge", version: "2.4.0", flavour: docker},
 	{repository: "sandbox/hello", version: "latest", flavour: oci},
-	{repository: "tools/load-generator", version: "0.3.0", flavour: oci, marks: []mark{bundle(unknownKey)}},
+	{repository: "tools/load-generator", version: "0.3.0", flavour: oci, marks: []mark{logged(unknownKey)}},
+	{repository: "tools/mirror", version: "1.0.2", flavour: oci, marks: []mark{keyless(otherWorkflow)}},
 }
 
 // movedTag is the tag of payments/gateway that MoveTag points elsewhere.
@@ -148,15 +182,41 @@ func (d *Demo) attach(ctx context.Context, r release, m mark, on v1.Descriptor, 
 		reference string // empty: by digest
 		err       error
 	)
+	service := r.repository[strings.LastIndex(r.repository, "/")+1:]
+	withKey := sign.BundleOptions{Context: ctx}
 	switch m.form {
 	case legacyForm:
 		reference = on.Digest.Algorithm + "-" + on.Digest.Hex + ".sig"
 		manifest, blobs, err = d.signLegacy(ctx, r.repository, signed, m.keys...)
+	case keylessLegacyForm:
+		reference = on.Digest.Algorithm + "-" + on.Digest.Hex + ".sig"
+		manifest, blobs, err = d.signKeylessLegacy(ctx, r.repository, signed, m.keys[0])
 	case bundleForm:
-		manifest, blobs, err = d.signBundle(ctx, on, signed, m.keys[0], signPredicate, struct{}{})
+		manifest, blobs, err = signBundle(on, signed, d.keys.pair[m.keys[0]], withKey, signPredicate, struct{}{})
+	case loggedForm:
+		withKey.TransparencyLogs = d.sigstore.logs()
+		manifest, blobs, err = signBundle(on, signed, d.keys.pair[m.keys[0]], withKey, signPredicate, struct{}{})
 	case sbomForm:
-		service := r.repository[strings.LastIndex(r.repository, "/")+1:]
-		manifest, blobs, err = d.signBundle(ctx, on, signed, m.keys[0], cycloneDXPredicate, sbom(service, r.version))
+		manifest, blobs, err = signBundle(on, signed, d.keys.pair[m.keys[0]], withKey, cycloneDXPredicate, sbom(service, r.version))
+	case keylessForm, provenanceForm:
+		predicateType, predicate := signPredicate, any(struct{}{})
+		if m.form == provenanceForm {
+			predicateType, predicate = provenancePredicate, identities[m.keys[0]].provenance()
+		}
+		pair, failure := sign.NewEphemeralKeypair(nil)
+		if failure != nil {
+			return failure
+		}
+		manifest, blobs, err = signBundle(on, signed, pair, d.keyless(ctx, m.keys[0]), predicateType, predicate)
+	case notationForm:
+		by, mediaType := d.notary.release, notationJWS
+		if slices.Contains(m.keys, vendor) {
+			by = d.notary.vendor
+		}
+		if slices.Contains(m.keys, asCOSE) {
+			mediaType = notationCOSE
+		}
+		manifest, blobs, err = d.notary.sign(ctx, on, by, mediaType, slices.Contains(m.keys, expired))
 	}
 	if err != nil {
 		return err
