@@ -39,6 +39,7 @@ var allowed = []struct {
 	{1, "migrations", nil},
 	{1, "static", nil},
 	{0, "e2e", nil},
+	{0, "e2e/peers", nil},
 }
 
 // standardOnly are the packages of the first floor: the nouns and the embedded
