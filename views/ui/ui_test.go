@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,19 +52,88 @@ func TestPicture_laysNoLinkOverAnother(t *testing.T) {
 	for _, r := range []inventory.LinkRole{inventory.RoleImage, inventory.RoleStatement, inventory.RoleSignature, inventory.RoleTlog, inventory.RoleTimestamp, inventory.RoleLeaf, inventory.RoleTlog, inventory.RoleIntermediate, inventory.RoleRoot} {
 		links = append(links, ChainLink{Link: inventory.Link{Role: r}})
 	}
-	for name, p := range map[string]chainPicture{"across": layAcross(links), "down": layDown(links), "branch first": layAcross(links[3:])} {
+	for name, p := range map[string]chainPicture{"across": layAcross(links), "down": layDown(links), "branch first": layAcross(links[3:]), "rows": layAcross(slices.Concat(links, links, links))} {
 		for i, a := range p.Nodes {
-			if a.X < 0 || a.Y < 0 || a.X+p.NodeWidth > p.Width || a.Y+nodeHeight > p.Height {
+			if a.X < 0 || a.Y < 0 || a.X+p.NodeWidth > p.Width || a.Y+p.NodeHeight > p.Height {
 				t.Errorf("%s: link %d is outside", name, i)
 			}
 			for j, b := range p.Nodes[:i] {
-				if a.X < b.X+p.NodeWidth && b.X < a.X+p.NodeWidth && a.Y < b.Y+nodeHeight && b.Y < a.Y+nodeHeight {
+				if a.X < b.X+p.NodeWidth && b.X < a.X+p.NodeWidth && a.Y < b.Y+p.NodeHeight && b.Y < a.Y+p.NodeHeight {
 					t.Errorf("%s: links %d and %d overlap", name, j, i)
 				}
 			}
 			if (a.Line == "") != (i == 0) {
 				t.Errorf("%s: link %d has the line %q", name, i, a.Line)
 			}
+		}
+	}
+}
+
+// A picture that is wider than a page would be drawn too small to read.
+func TestPicture_ofALongChainContinuesInAnotherRow(t *testing.T) {
+	links := make([]ChainLink, 8)
+	p := layAcross(links)
+	if p.Width > chainWidth {
+		t.Errorf("8 links are %d wide, a page has room for %d", p.Width, chainWidth)
+	}
+	if p.Nodes[3].Y != p.Nodes[0].Y || p.Nodes[4].Y <= p.Nodes[0].Y || p.Nodes[4].X != p.Nodes[0].X {
+		t.Errorf("the fifth of 8 links is at %d, %d", p.Nodes[4].X, p.Nodes[4].Y)
+	}
+}
+
+func TestChainLinks_hangBranchesBelowTheSignature(t *testing.T) {
+	var got []inventory.LinkRole
+	for _, l := range ChainLinks(inventory.Signature{Chain: []inventory.Link{{Role: inventory.RoleImage}, {Role: inventory.RoleSignature}, {Role: inventory.RoleLeaf}, {Role: inventory.RoleRoot}, {Role: inventory.RoleTlog}, {Role: inventory.RoleTimestamp}}}) {
+		got = append(got, l.Role)
+	}
+	want := []inventory.LinkRole{inventory.RoleImage, inventory.RoleSignature, inventory.RoleTlog, inventory.RoleTimestamp, inventory.RoleLeaf, inventory.RoleRoot}
+	if !slices.Equal(got, want) {
+		t.Errorf("the chain is %v, want %v", got, want)
+	}
+}
+
+// An identity is whole in the picture, too, as long as it has room.
+func TestPicture_breaksIdentitiesWhereTheirPartsEnd(t *testing.T) {
+	san := "https://github.com/acme/storefront/.github/workflows/release.yml@refs/heads/main"
+	lines := nameLines(san, 37, 4)
+	if strings.Join(lines, "") != san || len(lines) > 4 {
+		t.Errorf("%q", lines)
+	}
+	for _, line := range append(nameLines(strings.Repeat(san, 40), 21, 4), lines...) {
+		if n := len([]rune(line)); n > 37 {
+			t.Errorf("a line of %d characters: %q", n, line)
+		}
+	}
+	if n := len(nameLines(strings.Repeat(san, 40), 21, 4)); n != 4 {
+		t.Errorf("a very long name takes %d lines", n)
+	}
+}
+
+func TestFact_showsAKeyAsABlockAndNothingElse(t *testing.T) {
+	key := "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEq+sAAA==\n-----END PUBLIC KEY-----\n"
+	if !isPEM(key) || !isPEM(key+key) {
+		t.Error("a key isn't seen as one")
+	}
+	for _, text := range []string{"", "team", "x" + key, key + "x", key + "\u202e", key + "\n\r", strings.Replace(key, "MFk", "<b>\u200b", 1)} {
+		if isPEM(text) {
+			t.Errorf("%q is taken for a key", text)
+		}
+	}
+}
+
+func TestValidity_saysWhatMatters(t *testing.T) {
+	now := time.Date(2026, 3, 18, 12, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) *time.Time { t := now.Add(d); return &t }
+	const day = 24 * time.Hour
+	for want, l := range map[string]inventory.Link{
+		"": {},
+		"Valid from 2026-03-16 12:00:00 UTC, for 10 minutes": {NotBefore: at(-2 * day), NotAfter: at(-2*day + 10*time.Minute)},
+		"Valid until 28 March 2026, in 10 days":              {NotBefore: at(-90 * day), NotAfter: at(10 * day)},
+		"Ran out on 8 March 2026, 10 days ago":               {NotBefore: at(-90 * day), NotAfter: at(-10 * day)},
+		"Valid only from 28 March 2026, in 10 days":          {NotBefore: at(10 * day), NotAfter: at(90 * day)},
+	} {
+		if got := validity(l, now); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
