@@ -32,6 +32,10 @@ func X509ID(anchor Digest, subject string) SignerID {
 	return SignerID("x509:" + string(anchor) + "|" + subject)
 }
 
+// TUFID is the id of a key that signs for a collection of The Update Framework;
+// gun is the collection's globally unique name, as Docker Content Trust has it.
+func TUFID(gun, keyID string) SignerID { return SignerID("tuf:" + gun + "|" + keyID) }
+
 // Kind is the part of the id before the first colon.
 func (id SignerID) Kind() SignerKind {
 	kind, _, _ := strings.Cut(string(id), ":")

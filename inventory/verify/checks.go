@@ -32,6 +32,30 @@ const (
 	CheckLogEntry = "log_entry"
 	// CheckTimestamp: a known authority vouches for the time of signing.
 	CheckTimestamp = "timestamp"
+	// CheckTargetDigest: metadata of Docker Content Trust lists this image, by
+	// the digest of its manifest.
+	CheckTargetDigest = "target_digest"
+	// CheckTargetLength: what is listed is as long as the image's manifest.
+	CheckTargetLength = "target_length"
+	// CheckTargetExpiry: the list of what is signed hasn't run out.
+	CheckTargetExpiry = "target_expiry"
+	// CheckDelegation: the role that signed was given the right to sign this by
+	// the role above it, up to the root.
+	CheckDelegation = "delegation"
+	// CheckTUFSnapshot: the list is the one that the repository's snapshot names,
+	// so that nothing was mixed from different moments.
+	CheckTUFSnapshot = "tuf_snapshot"
+	// CheckTUFTimestamp: the snapshot is the newest, says a fresh timestamp.
+	CheckTUFTimestamp = "tuf_timestamp"
+	// CheckTUFRoot: the root names the keys of all that, and is signed by its own.
+	CheckTUFRoot = "tuf_root"
+	// CheckRootPin: the root is one that is pinned here, or the one that was
+	// taken on trust when it was first seen.
+	CheckRootPin = "root_pin"
+	// CheckRollback: nothing is older than what was seen before.
+	CheckRollback = "rollback"
+	// CheckServerClosing: the server will still be there. Never pass or fail.
+	CheckServerClosing = "server_closing"
 )
 
 // Trial collects the checks of one signature in the order they are made. A
