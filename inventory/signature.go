@@ -125,6 +125,15 @@ type Expiry struct {
 	Message string    `json:"message"` // what to say from then on
 }
 
+// At is the signature as it is at a moment: one that verified and has run out
+// since is invalid, for the reason that was foreseen.
+func (s Signature) At(now time.Time) Signature {
+	if e := s.Expires; e != nil && s.Outcome == OutcomeVerified && !now.Before(e.At) {
+		s.Outcome, s.Reason, s.Message = OutcomeInvalid, e.Reason, e.Message
+	}
+	return s
+}
+
 // Attestation is a signed or claimed statement about an image that is not an
 // image signature: provenance, an SBOM, a scan. It never makes an image signed.
 // One that nobody signed is unverifiable, with the reason no_signature.
