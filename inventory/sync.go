@@ -53,6 +53,9 @@ type KnownImage struct {
 	Status        Status
 	Fingerprint   Digest // of Evidence; empty when the look was incomplete
 	TrustRevision int64  // the trust material it was verified with
+	// Recheck is set when checking its stored material again failed: it counts
+	// only once that has succeeded.
+	Recheck bool
 }
 
 // Subject is an image to look for signatures of.
@@ -152,6 +155,7 @@ type Reverified struct {
 	Was           StoredMaterial
 	Evidence      Evidence
 	Verdict       Verdict
+	Unproven      Verdict // as in ImageFinding
 	TrustRevision int64
 	JudgedAt      int64 // as in ImageFinding
 }

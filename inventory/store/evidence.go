@@ -27,7 +27,10 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 			known = append(known, id)
 		}
 		r := c.rows[id]
-		r.signers, r.formats = nil, nil
+		r.signers, r.formats, r.Notes = nil, nil, ""
+		if len(f.Evidence.Notes) > 0 {
+			r.Notes = jsonOf(f.Evidence.Notes)
+		}
 		for i, s := range f.Evidence.Signatures {
 			signatures = append(signatures, []any{id, i, s.Format, jsonOf(s)})
 			if !slices.Contains(r.formats, s.Format) {
@@ -72,7 +75,7 @@ func (d *DB) Evidence(ctx context.Context, imageIDs []int64) ([]inventory.Stored
 		byID := map[int64]*inventory.StoredEvidence{}
 		var ids []int64 // whose signatures count
 		err := eachIn(ctx, q, `
-			select i.id, r.full_name, i.checked_at, i.failure_reason, i.failure_message, i.failure_whole
+			select i.id, r.full_name, i.checked_at, i.failure_reason, i.failure_message, i.failure_whole or i.recheck_failed
 			from images i
 			join repositories r on r.id = i.repository_id
 			where i.id in %s`, imageIDs, func(rows *sql.Rows) error {
@@ -87,10 +90,10 @@ func (d *DB) Evidence(ctx context.Context, imageIDs []int64) ([]inventory.Stored
 			}
 			e.Checked = checked.Valid
 			switch {
-			case failure.Reason == "":
-				ids = append(ids, e.ImageID)
 			case whole:
 				e.Failure = &failure
+			case failure.Reason == "":
+				ids = append(ids, e.ImageID)
 			default:
 				e.Incomplete = &failure
 				ids = append(ids, e.ImageID)

@@ -82,6 +82,7 @@ func (d *DB) recordImages(ctx context.Context, tx querier, repository inventory.
 		found     = map[int64]*inventory.ImageFinding{} // with evidence to store
 		platforms = map[int64][]inventory.Platform{}
 		fresh     []int64
+		retry     []int64
 	)
 	for i := range findings {
 		f := &findings[i]
@@ -108,23 +109,32 @@ func (d *DB) recordImages(ctx context.Context, tx querier, repository inventory.
 		// A look that left a place unread and found less than there was takes
 		// nothing away: the rest may be where it wasn't read.
 		partial := f.Evidence.Incomplete
-		if f.Failure == nil && partial != nil && len(r.formats) > 0 && r.known().Stronger(f.Verdict.Status) {
+		if f.Failure == nil && partial != nil && len(f.Evidence.Material) == 0 && len(r.formats) > 0 && r.known().Stronger(f.Verdict.Status) {
 			f = &inventory.ImageFinding{Failure: partial, Verdict: f.Unproven, Tags: f.Tags, Digest: f.Digest}
 		}
 		switch {
 		case f.Unchanged:
-			if r.Status == inventory.Unknown {
+			if r.Status == inventory.Unknown && !r.RecheckFailed {
 				r.ReviewAt = sql.NullInt64{Int64: 0, Valid: true}
-				r.FailureReason, r.FailureMessage, r.FailureWhole = "", "", false
+				r.FailureReason, r.FailureMessage = "", ""
+			}
+			if r.Status == inventory.Unknown {
+				r.FailureWhole = false
 			}
 			r.CheckedAt = sql.NullInt64{Int64: ms(now), Valid: true}
 		case f.Failure != nil:
 			c.fail(r, f.Failure, f.Verdict)
+		case partial != nil && len(f.Evidence.Material) > 0 && r.loses(f.Verdict):
+			r.FailureWhole = false // the look itself was complete
+			c.failRecheck(r, partial, f.Unproven)
+			r.CheckedAt = sql.NullInt64{Int64: ms(now), Valid: true}
+			r.TrustRevision = f.TrustRevision
+			retry = append(retry, r.ID)
 		default:
 			c.judge(r, f.Verdict)
 			r.CheckedAt = sql.NullInt64{Int64: ms(now), Valid: true}
 			r.Fingerprint, r.TrustRevision = f.Evidence.Fingerprint, f.TrustRevision
-			r.FailureReason, r.FailureMessage, r.FailureWhole = "", "", false
+			r.FailureReason, r.FailureMessage, r.FailureWhole, r.RecheckFailed = "", "", false, false
 			if partial != nil {
 				r.FailureReason, r.FailureMessage = partial.Reason, partial.Message
 			}
@@ -132,6 +142,12 @@ func (d *DB) recordImages(ctx context.Context, tx querier, repository inventory.
 		}
 	}
 	if err := c.replaceEvidence(ctx, found); err != nil {
+		return err
+	}
+	if err := c.keepMaterial(ctx, found); err != nil {
+		return err
+	}
+	if err := c.retryMaterial(ctx, retry); err != nil {
 		return err
 	}
 	if err := c.replacePlatforms(ctx, repository.ID, platforms); err != nil {

@@ -211,6 +211,9 @@ func (d *DB) fill(ctx context.Context, q querier, r *imageRow, i *inventory.Imag
 	if err != nil {
 		return err
 	}
+	if err := fromJSON(r.Notes, &i.Notes); err != nil {
+		return err
+	}
 	if err := standEvidence(ctx, q, i, now); err != nil {
 		return err
 	}

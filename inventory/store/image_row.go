@@ -34,9 +34,11 @@ type imageRow struct {
 	FailureReason  inventory.Reason
 	FailureMessage string
 	FailureWhole   bool
+	RecheckFailed  bool // checking the stored material again failed: until it succeeds, stored evidence doesn't count
 	LastGoodStatus inventory.Status
 	LastGoodAt     sql.NullInt64
 	Quarantine     sql.NullString
+	Notes          string
 
 	teams   []string
 	signers []inventory.SignerID // verified
@@ -45,18 +47,18 @@ type imageRow struct {
 
 const imageColumns = `id, registry_id, repository_id, digest, kind, media_type, size, first_seen, last_seen, listed,
 	status, reason, message, checked_at, changed_at, review_at, fingerprint, trust_revision,
-	failure_reason, failure_message, failure_whole, last_good_status, last_good_at, quarantine_id`
+	failure_reason, failure_message, failure_whole, recheck_failed, last_good_status, last_good_at, quarantine_id, notes`
 
 func (r *imageRow) targets() []any {
 	return []any{&r.ID, &r.RegistryID, &r.RepositoryID, &r.Digest, &r.Kind, &r.MediaType, &r.Size, &r.FirstSeen, &r.LastSeen, &r.Listed,
 		&r.Status, &r.Reason, &r.Message, &r.CheckedAt, &r.ChangedAt, &r.ReviewAt, &r.Fingerprint, &r.TrustRevision,
-		&r.FailureReason, &r.FailureMessage, &r.FailureWhole, &r.LastGoodStatus, &r.LastGoodAt, &r.Quarantine}
+		&r.FailureReason, &r.FailureMessage, &r.FailureWhole, &r.RecheckFailed, &r.LastGoodStatus, &r.LastGoodAt, &r.Quarantine, &r.Notes}
 }
 
 func (r *imageRow) values() []any {
 	return []any{r.ID, r.RegistryID, r.RepositoryID, r.Digest, r.Kind, r.MediaType, r.Size, r.FirstSeen, r.LastSeen, r.Listed,
 		r.Status, r.Reason, r.Message, r.CheckedAt, r.ChangedAt, r.ReviewAt, r.Fingerprint, r.TrustRevision,
-		r.FailureReason, r.FailureMessage, r.FailureWhole, r.LastGoodStatus, r.LastGoodAt, r.Quarantine}
+		r.FailureReason, r.FailureMessage, r.FailureWhole, r.RecheckFailed, r.LastGoodStatus, r.LastGoodAt, r.Quarantine, r.Notes}
 }
 
 // imageUpdate overwrites what a change can change.

@@ -84,7 +84,7 @@ func TestOpen_refusesDatabaseOfNewerVersion(t *testing.T) {
 		if _, err := db.bulk.Exec("insert into goose_db_version (version_id, is_applied) values (7, true)"); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, dsn, "made by a newer Signboard (schema 7, this program knows 2)", "restore a backup")
+		refused(t, dsn, "made by a newer Signboard (schema 7, this program knows 3)", "restore a backup")
 	})
 }
 

@@ -136,12 +136,12 @@ func known(ctx context.Context, q querier, w *inventory.RepositoryWork) error {
 		return err
 	}
 	return each(ctx, q, `
-		select id, digest, kind, media_type, size, status, fingerprint, trust_revision
+		select id, digest, kind, media_type, size, status, fingerprint, trust_revision, recheck_failed
 		from images
 		where repository_id = $1`, func(rows *sql.Rows) error {
 		var digest inventory.Digest
 		var k inventory.KnownImage
-		err := rows.Scan(&k.ID, &digest, &k.Kind, &k.MediaType, &k.Size, &k.Status, &k.Fingerprint, &k.TrustRevision)
+		err := rows.Scan(&k.ID, &digest, &k.Kind, &k.MediaType, &k.Size, &k.Status, &k.Fingerprint, &k.TrustRevision, &k.Recheck)
 		k.Platforms = platforms[k.ID]
 		w.Images[digest] = k
 		return err
@@ -225,6 +225,9 @@ func (d *DB) NextDue(ctx context.Context) (time.Time, error) {
 			"select min(lease_until) from repositories where lease_until > 0 and not gone",
 			"select min(review_at) from images where review_at is not null",
 			"select min(0) from (select id from signers where rejudge limit 1) as s",
+			`select min((select min(recheck_at) from materials where registry_id = g.id and recheck_at is not null))
+			from registries g
+			where not g.removed`,
 		} {
 			at, err := value[sql.NullInt64](ctx, q, query)
 			if err != nil {

@@ -185,8 +185,9 @@ func (d *DB) SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, 
 }
 
 // RecordKey registers a public key as a signer, with its audit entry, in one
-// transaction, and moves the trust revision on. Repositories with images that
-// wait for a key become due at once. The same key twice is a Conflict.
+// transaction, and moves the trust revision on. Images that wait for a key turn
+// up in StaleMaterial; the repositories of those that nothing was kept of become
+// due at once. The same key twice is a Conflict.
 func (d *DB) RecordKey(ctx context.Context, s inventory.Signer, entry inventory.AuditEntry) error {
 	err := d.writeDurably(ctx, func(tx querier) error {
 		if _, err := bump(ctx, tx, "trust"); err != nil {
@@ -217,7 +218,10 @@ func (d *DB) RecordKey(ctx context.Context, s inventory.Signer, entry inventory.
 			update repositories
 			set next_due_at = $1
 			where next_due_at > $1 and not gone
-			  and id in (select repository_id from images where reason = $2 and listed)`,
+			  and id in (select repository_id
+			             from images
+			             where reason = $2 and listed
+			               and not exists (select 1 from materials where image_id = images.id))`,
 			ms(entry.At), inventory.ReasonKeyUnknown)
 		if err != nil {
 			return err

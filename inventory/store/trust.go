@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"signboard/inventory"
+)
+
+// TrustRoot is what was last fetched of a root of trust, and when; nil and the
+// zero time when nothing was.
+func (d *DB) TrustRoot(ctx context.Context, name string) ([]byte, time.Time, error) {
+	if err := storableName(name); err != nil {
+		return nil, time.Time{}, err
+	}
+	var raw []byte
+	var at int64
+	err := d.reader.QueryRowContext(ctx, "select body, obtained_at from trust_roots where name = $1", name).Scan(&raw, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, time.Time{}, nil
+	}
+	if err != nil {
+		return nil, time.Time{}, d.explain(fmt.Errorf("reading the root of trust %q: %w", name, err))
+	}
+	return raw, timeOf(at), nil
+}
+
+// KeepTrustRoot keeps what was fetched of a root of trust at a moment. What was
+// fetched earlier than what is there changes nothing.
+func (d *DB) KeepTrustRoot(ctx context.Context, name string, raw []byte, at time.Time) error {
+	if err := storableName(name); err != nil {
+		return err
+	}
+	err := d.writeDurably(ctx, func(tx querier) error {
+		_, err := tx.ExecContext(ctx, `
+			insert into trust_roots (name, obtained_at, body)
+			values ($1, $2, $3)
+			on conflict (name) do update set obtained_at = excluded.obtained_at, body = excluded.body
+			where excluded.obtained_at >= trust_roots.obtained_at`, name, ms(at), bytesOf(raw))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keeping the root of trust %q: %w", name, err)
+	}
+	return nil
+}
+
+// TUF is the state that was last kept of a collection of Docker Content Trust,
+// by its globally unique name; nil when there is none.
+func (d *DB) TUF(ctx context.Context, gun string) ([]byte, error) {
+	if err := storableName(gun); err != nil {
+		return nil, err
+	}
+	state, err := value[[]byte](ctx, d.reader, "select body from tuf_states where gun = $1", gun)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, d.explain(fmt.Errorf("reading the state of %s: %w", gun, err))
+	}
+	return state, nil
+}
+
+// KeepTUF keeps a state in place of the one before. It is on the disk when
+// KeepTUF returns: forgetting it would let the server go back.
+func (d *DB) KeepTUF(ctx context.Context, gun string, state []byte) error {
+	if err := storableName(gun); err != nil {
+		return err
+	}
+	err := d.writeDurably(ctx, func(tx querier) error {
+		_, err := tx.ExecContext(ctx, `
+			insert into tuf_states (gun, body)
+			values ($1, $2)
+			on conflict (gun) do update set body = excluded.body`, gun, bytesOf(state))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keeping the state of %s: %w", gun, err)
+	}
+	return nil
+}
+
+// storableName refuses a name that would be stored as another one: two of them
+// must never share a row.
+func storableName(name string) error {
+	if !utf8.ValidString(name) || strings.IndexByte(name, 0) >= 0 {
+		return inventory.Errorf(inventory.Invalid, "The name %q can't be stored.", inventory.Visible(strings.ToValidUTF8(name, "\uFFFD")))
+	}
+	return nil
+}
+
+// bytesOf makes empty content storable: nil would be null.
+func bytesOf(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
