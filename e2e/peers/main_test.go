@@ -4,17 +4,36 @@ package peers
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 )
 
-func TestBuild(t *testing.T) {
-	dir, err := cache()
+// peers is what every test drives.
+var peers *world
+
+func TestMain(m *testing.M) {
+	code, err := setUp(m)
 	if err != nil {
-		t.Fatal(err)
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		code = 1
 	}
-	paths, err := buildAll(context.Background(), dir, programs)
+	os.Exit(code)
+}
+
+func setUp(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "signboard-peers-")
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
-	t.Log(paths)
+	peers, err = newWorld(context.Background(), dir)
+	defer peers.close()
+	if err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
+}
+
+func TestWorld(t *testing.T) {
+	t.Log(peers.keys.ids)
 }
