@@ -102,7 +102,7 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 		listed = listed || g.Wild()
 	}
 	return syncer.Peer{
-		Name: r.Name, Registry: client, Inspector: verify.NewInspector(client, a.keys.Load, cosign.New(nil), notation.New()),
+		Name: r.Name, Registry: client, Inspector: verify.NewInspector(client, a.keys.Load, cosign.New(nil), notation.New(nil, nil)),
 		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Requests: client.Requests, Refresh: a.loadKeys,
 	}, nil
 }

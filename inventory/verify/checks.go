@@ -27,11 +27,31 @@ const (
 	// CheckCertificate: the certificate that came along is well-formed and leads
 	// to a root that is known here.
 	CheckCertificate = "certificate"
+	// CheckIdentity: the certificate names one identity and its issuer, where
+	// they should be and so that they can be read.
+	CheckIdentity = "identity"
+	// CheckSCT: a known certificate-transparency log has seen the certificate
+	// (RFC 6962, section 3.2).
+	CheckSCT = "certificate_transparency"
 	// CheckLogEntry: the transparency-log entry is about this signature, and a
 	// known log vouches for it.
 	CheckLogEntry = "log_entry"
 	// CheckTimestamp: a known authority vouches for the time of signing.
 	CheckTimestamp = "timestamp"
+	// CheckCriticalAttributes: the signer demands nothing of a verifier that
+	// isn't understood here (Notary Project signature specification, "Extended
+	// attributes").
+	CheckCriticalAttributes = "critical_attributes"
+	// CheckTrustAnchor: the chain of certificates holds one that is configured
+	// here as a root of trust for its signing scheme.
+	CheckTrustAnchor = "trust_anchor"
+	// CheckValidity: every certificate of the chain was valid at the moment that
+	// counts: the proven time of signing, or else now.
+	CheckValidity = "certificate_validity"
+	// CheckExpiry: the last day that the signer gave the signature hasn't come.
+	CheckExpiry = "expiry"
+	// CheckRevocation: whoever issued the certificates hasn't taken one back.
+	CheckRevocation = "revocation"
 	// CheckTargetDigest: metadata of Docker Content Trust lists this image, by
 	// the digest of its manifest.
 	CheckTargetDigest = "target_digest"
