@@ -28,9 +28,8 @@ const (
 
 // Discover lists what is attached to an image: under cosign's companion tags,
 // through the referrers API, and under the referrers tag (distribution
-// specification, "Referrers Tag Schema") where the API is absent, fails or
-// lists nothing, or where the tag is known to exist, since some clients write
-// it even beside an API that doesn't show it.
+// specification, "Referrers Tag Schema") wherever that exists, since some
+// clients write it even beside an API that doesn't show it.
 //
 // Companion tags can be moved, so each is resolved to a digest here and
 // everything after that goes by digest. A place that could not be read makes
@@ -61,17 +60,14 @@ func (in *Inspector) Discover(ctx context.Context, s inventory.Subject) inventor
 		}
 	}
 
-	listed, supported, err := in.source.Referrers(ctx, s.Repository, s.Manifest.Digest)
-	if errors.Is(err, inventory.ErrNotFound) {
-		supported, err = false, nil
-	}
-	if err != nil {
+	listed, _, err := in.source.Referrers(ctx, s.Repository, s.Manifest.Digest)
+	if err != nil && !errors.Is(err, inventory.ErrNotFound) {
 		incomplete(inventory.AsLookError(err))
 	}
 	for _, d := range listed {
 		a.Attachments = append(a.Attachments, inventory.Attachment{Manifest: d, Via: viaReferrers})
 	}
-	if s.Tags[prefix] || s.Tags == nil && (!supported || err != nil || len(listed) == 0) {
+	if s.Tags[prefix] || s.Tags == nil {
 		listed, err := in.fallback(ctx, s, prefix)
 		if err != nil {
 			incomplete(err)

@@ -134,6 +134,24 @@ func TestDiscover_readsTheFallbackTag(t *testing.T) {
 	}
 }
 
+// TestDiscover_readsTheFallbackTagBesideAnAPIThatListsOthers: Notation writes
+// the tag even where the API exists, and some registries then list only what
+// others attached.
+func TestDiscover_readsTheFallbackTagBesideAnAPIThatListsOthers(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		r, refs := hidden(t)
+		others := refer(t, r, "test/other", 2)
+		s := r.Subject(t, "v1")
+		if !known {
+			s.Tags = nil
+		}
+		a := inspector(r, plain{}).Discover(t.Context(), s)
+		if len(a.Attachments) != 3 || a.Attachments[0].Manifest.Digest != refs[0].Digest || a.Incomplete != nil {
+			t.Errorf("known %v, beside %d others: %+v", known, len(others), a)
+		}
+	}
+}
+
 // hidden is a repository whose referrers API doesn't show what the fallback tag
 // lists.
 func hidden(t *testing.T) (*verifytest.Repo, []inventory.Descriptor) {
