@@ -174,7 +174,8 @@ func trustedImage() inventory.Image {
 	i.Kind, i.MediaType = inventory.IndexImage, inventory.MediaTypeOCIIndex
 	i.Teams = []string{"payments"}
 	i.Platforms = []inventory.Platform{{Platform: "linux/amd64", Digest: digest(51), Status: inventory.Trusted, Inherited: true}, {Platform: "linux/arm64/v8", Digest: digest(52), Status: inventory.Unsigned}}
-	i.Attestations = []inventory.Attestation{{PredicateType: "https://slsa.dev/provenance/v1", Outcome: inventory.OutcomeVerified, Message: "Built by the release workflow.", Signer: &signer, Manifest: digest(60)}, {PredicateType: "https://cyclonedx.org/bom", Outcome: inventory.OutcomeUnverifiable, Message: "It could not be checked.", Manifest: digest(61)}}
+	i.Attestations = attestationList()
+	i.Notes = []string{"A referrer that belongs to another image was left out: " + string(digest(90)) + "."}
 	i.History = []inventory.VerdictChange{{At: *ago(40 * time.Hour), From: inventory.Unapproved, To: inventory.Trusted, Reason: inventory.ReasonOK, Message: "Signed by payments release key, who is approved for this repository."}, {At: *ago(48 * time.Hour), To: inventory.Unapproved, Reason: inventory.ReasonSignerNotApproved, Message: "Nobody had approved the signer yet."}}
 	i.TagMoves = []inventory.TagMove{{Tag: "stable", From: digest(70), To: i.Digest, At: *ago(20 * time.Hour)}, {Tag: "v2.4.1", To: i.Digest, At: *ago(48 * time.Hour)}}
 	i.Elsewhere = []inventory.Place{{Registry: "mirror", Repository: "payments/api", Status: inventory.Unapproved}}
@@ -245,18 +246,27 @@ func samples() []sample {
 	nothing := ImagesPage{Frame: frame("Images", "/images?q=x"), Registries: 1, Filter: inventory.ImageFilter{Q: "nothing"}, Facets: facets()}
 
 	image := func(i inventory.Image) ImagePage {
-		return ImagePage{Frame: frame(i.FullRepository(), ImageURL(i.FullRepository(), i.Digest)), Image: i, Host: "127.0.0.1:5000"}
+		return ImagePage{Frame: frame(i.FullRepository(), ImageURL(i.FullRepository(), i.Digest)), Image: i, Host: "127.0.0.1:5000", Address: "http://127.0.0.1:5000"}
 	}
+	noRoot, notation, over, dct, chart := images40()[3], images40()[0], images40()[4], images40()[0], images40()[2]
+	noRoot.Signatures, noRoot.Reason, noRoot.Message = []inventory.Signature{unknownRoot()}, inventory.ReasonRootUnknown, unknownRoot().Message
+	notation.Signatures = []inventory.Signature{notationSignature(company(inventory.Approved))}
+	over.Signatures = []inventory.Signature{notationSignature(company(inventory.Approved))}
+	over.Signatures[0].Expires.At, over.Reason, over.Message = now.Add(-time.Hour), inventory.ReasonSignatureExpired, "The signature ran out."
+	dct.Repository, dct.Signatures = "team-platform/base", []inventory.Signature{dctSignature()}
+	chart.Kind, chart.Repository, chart.MediaType = inventory.Artifact, "charts/storefront", "application/vnd.cncf.helm.config.v1+json"
+	chart.Signatures = []inventory.Signature{keylessSignature(keyless())}
 	unsigned, unknown, unapproved, invalid := image(images40()[5]), image(images40()[6]), images40()[2], images40()[4]
 	kl, known := keyless(), key(9, "etl key", inventory.Pending)
-	unapproved.Signatures = []inventory.Signature{signature(inventory.OutcomeVerified, &kl)}
+	unapproved.Signatures = []inventory.Signature{keylessSignature(kl)}
+	unapproved.Attestations = attestationList()[:1]
 	invalid.Signatures = []inventory.Signature{failing()}
 	unverifiable := images40()[3]
 	unverifiable.Signatures = []inventory.Signature{{Format: inventory.FormatSimpleSigning, Manifest: digest(9), Outcome: inventory.OutcomeUnverifiable, Reason: inventory.ReasonKeyUnknown, Message: "Signed with a key nobody registered.", Signer: &known}}
 	refused := image(heldImage())
 	refused.QuarantineForm = QuarantineForm{Tag: markup, Reason: markup, ExpiresAt: "2026-01-01", Problem: "The last day has passed."}
 
-	inbox := SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Signers: []inventory.Signer{keyless(), key(4, "etl key", inventory.Pending), nasty()}, Counts: map[inventory.Standing]int{inventory.Pending: 3, inventory.Approved: 4, inventory.Revoked: 1}, Next: "c"}
+	inbox := SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Signers: []inventory.Signer{keyless(), company(inventory.Pending), *dctSignature().Signer, key(4, "etl key", inventory.Pending), nasty()}, Counts: map[inventory.Standing]int{inventory.Pending: 3, inventory.Approved: 4, inventory.Revoked: 1}, Next: "c"}
 	approved := key(1, "payments release key", inventory.Approved)
 	approved.PublicKey, approved.RegisteredAt, approved.RegisteredBy = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n", ago(50*24*time.Hour), "Sam Lindqvist"
 	approved.Decisions = []inventory.Decision{
@@ -285,13 +295,14 @@ func samples() []sample {
 	list2 := []sample{
 		{"overview", full}, {"overview-calm", calm}, {"overview-fresh", fresh}, {"overview-no-registry", OverviewPage{Frame: frame("Overview", "/")}},
 		{"images", list}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
-		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-unknown", unknown}, {"image-nasty", refused},
+		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-nasty", refused},
 		{"signers", inbox}, {"signers-well", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1}}, {"signers-none", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Standing: inventory.Revoked}}, {"signers-no-registry", SignersPage{Frame: frame("Signers", "/signers")}},
-		{"signer", decide}, {"signer-approved", watched}, {"signer-nasty", raced},
+		{"signer", decide}, {"signer-approved", watched}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
 		{"quarantine", QuarantinePage{Frame: noisy, Registries: 1, Standing: quarantines(), Released: []inventory.Quarantine{{ID: "q0", Digest: digest(3), Reason: "A mistake.", By: "Sam", At: *ago(90 * time.Hour), ReleasedAt: ago(80 * time.Hour), ReleasedBy: "Sam", ReleasedReason: markup}}, Next: "c", Refused: "q2", Problem: "A reason is needed."}},
 		{"quarantine-well", QuarantinePage{Frame: frame("Quarantine", "/quarantine"), Registries: 1}},
 		{"registries", RegistriesPage{Frame: frame("Registries", "/registries"), Registries: registryList(), Failing: map[string][]inventory.Repository{markup: {{Registry: markup, Name: bidi, NextDueAt: now.Add(time.Minute), Failing: &inventory.Failure{Reason: inventory.ReasonRegistryDenied, Message: markup, Since: *ago(time.Hour), At: now}}}}}},
 		{"registries-no-registry", RegistriesPage{Frame: frame("Registries", "/registries")}},
+		{"trust", TrustPage{Frame: frame("Roots of trust", "/trust"), Roots: roots()}}, {"trust-well", TrustPage{Frame: frame("Roots of trust", "/trust"), Roots: roots()[:1]}}, {"trust-none", TrustPage{Frame: frame("Roots of trust", "/trust")}},
 		{"learn", LearnPage{Frame: frame("Learn", "/learn")}},
 		{"audit", audit}, {"audit-none", AuditPage{Frame: frame("Audit", "/audit")}},
 		{"search", SearchPage{Frame: frame("Search", "/search?q=api"), Q: "api", Repositories: []inventory.Repository{{Registry: "local", Name: "team-payments/api"}, {Registry: "local", Name: bidi}}, Signers: []inventory.Signer{keyless(), nasty()}, Images: images40()[:2]}},

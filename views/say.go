@@ -25,11 +25,11 @@ func verdictClass(i inventory.Image) string {
 func signedAtWord(s inventory.SignedAtSource) string {
 	switch s {
 	case inventory.SignedAtTlog:
-		return "the public log says so"
+		return "a transparency log says so"
 	case inventory.SignedAtAuthority:
 		return "a timestamp authority says so"
 	}
-	return "only the signer says so"
+	return "only the signer says so; nothing proves it"
 }
 
 // kindWord says what a manifest is.
@@ -38,7 +38,7 @@ func kindWord(k inventory.ImageKind) string {
 	case inventory.IndexImage:
 		return "Multi-platform image (index)"
 	case inventory.Artifact:
-		return "Something else than an image (artifact)"
+		return "Something else than an image (artifact): a chart, an SBOM, a policy"
 	}
 	return "Image"
 }
@@ -238,4 +238,81 @@ func shortDay(date string) string {
 		return date
 	}
 	return t.Format("2 Jan")
+}
+
+// soon is how long before its end a signature is marked as running out.
+const soon = 30 * 24 * time.Hour
+
+// runsOut says how long a signature still holds when it is not long.
+func runsOut(s inventory.Signature, now time.Time) string {
+	if s.Outcome != inventory.OutcomeVerified || s.Expires == nil || s.Expires.At.Sub(now) > soon {
+		return ""
+	}
+	return "runs out " + ui.Relative(now, s.Expires.At)
+}
+
+// ownFacts are the facts that a signature has of its signer: those of the key
+// or the certificate it was made with.
+func ownFacts(s inventory.Signature) []inventory.Fact {
+	for _, l := range s.Chain {
+		if l.Role == inventory.RoleKey || l.Role == inventory.RoleLeaf {
+			return l.Facts
+		}
+	}
+	return nil
+}
+
+// claimed reports whether nobody signed an attestation: a build says it.
+func claimed(a inventory.Attestation) bool { return a.Reason == inventory.ReasonNoSignature }
+
+// attestationWord says what checking an attestation came to, without saying
+// anything of the image.
+func attestationWord(a inventory.Attestation) string {
+	switch {
+	case claimed(a):
+		return "Not signed"
+	case a.Outcome == inventory.OutcomeVerified:
+		return "The signature on it holds"
+	case a.Outcome == inventory.OutcomeInvalid:
+		return "The signature on it does not hold"
+	case a.Outcome == inventory.OutcomeUnverifiable:
+		return "Can't be checked here"
+	}
+	return "Could not be read"
+}
+
+// predicates are the kinds of statements about images, by the beginning of
+// their type.
+var predicates = []struct{ prefix, word string }{
+	{"https://slsa.dev/provenance/", "How it was built (SLSA provenance)"},
+	{"https://slsa.dev/verification_summary/", "Summary of a verification (SLSA VSA)"},
+	{"https://spdx.dev/Document", "What is in it (SBOM, SPDX)"},
+	{"https://cyclonedx.org/bom", "What is in it (SBOM, CycloneDX)"},
+	{"https://openvex.dev/ns", "Which known flaws matter (VEX)"},
+	{"https://cyclonedx.org/vex", "Which known flaws matter (VEX)"},
+	{"https://cosign.sigstore.dev/attestation/vuln/", "Result of a vulnerability scan"},
+	{"https://in-toto.io/attestation/vulns", "Result of a vulnerability scan"},
+	{"https://in-toto.io/attestation/test-result", "Result of tests"},
+	{"https://in-toto.io/attestation/scai", "Attributes of its build (SCAI)"},
+	{"https://in-toto.io/attestation/release", "A release it belongs to"},
+	{"https://in-toto.io/attestation/link", "A step of its build (in-toto link)"},
+	{"https://in-toto.io/attestation/runtime-trace", "What its build did (runtime trace)"},
+	{"https://github.com/in-toto/attestation/tree/main/spec/predicates/", "A statement (in-toto)"},
+	{"https://cosign.sigstore.dev/attestation/v1", "A statement of its maker's own kind"},
+	{"https://sigstore.dev/cosign/sign/v1", "A signature, as a statement"},
+	{"https://mobyproject.org/buildkit@v1", "How it was built (BuildKit)"},
+}
+
+// predicateWord names what an attestation says; the type itself is shown
+// beside it.
+func predicateWord(predicate string) string {
+	for _, p := range predicates {
+		if strings.HasPrefix(predicate, p.prefix) {
+			return p.word
+		}
+	}
+	if predicate == "" {
+		return "A statement that can't be read"
+	}
+	return "A statement"
 }

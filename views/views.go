@@ -28,7 +28,9 @@ func (p OverviewPage) Render(ctx context.Context, w io.Writer) error {
 func (p ImagesPage) Render(ctx context.Context, w io.Writer) error { return images(p).Render(ctx, w) }
 
 // Render writes the page.
-func (p ImagePage) Render(ctx context.Context, w io.Writer) error { return image(p).Render(ctx, w) }
+func (p ImagePage) Render(ctx context.Context, w io.Writer) error {
+	return image(p.asOf()).Render(ctx, w)
+}
 
 // Render writes the page.
 func (p SignersPage) Render(ctx context.Context, w io.Writer) error { return signers(p).Render(ctx, w) }
@@ -51,6 +53,9 @@ func (p LearnPage) Render(ctx context.Context, w io.Writer) error { return learn
 
 // Render writes the page.
 func (p ReasonPage) Render(ctx context.Context, w io.Writer) error { return reason(p).Render(ctx, w) }
+
+// Render writes the page.
+func (p TrustPage) Render(ctx context.Context, w io.Writer) error { return trust(p).Render(ctx, w) }
 
 // Render writes the page.
 func (p AuditPage) Render(ctx context.Context, w io.Writer) error { return audit(p).Render(ctx, w) }

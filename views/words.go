@@ -185,32 +185,67 @@ func outOfScope(i inventory.Image, s inventory.Signature) bool {
 		s.Signer.Standing == inventory.Approved && i.Status == inventory.Unapproved
 }
 
-// predicateWord names what an attestation says; the type itself is shown
-// beside it.
-func predicateWord(predicate string) string {
-	for prefix, word := range map[string]string{
-		"https://slsa.dev/provenance/":                  "How it was built",
-		"https://slsa.dev/verification_summary/":        "Summary of a verification",
-		"https://spdx.dev/Document":                     "What is in it (SBOM, SPDX)",
-		"https://cyclonedx.org/bom":                     "What is in it (SBOM, CycloneDX)",
-		"https://cosign.sigstore.dev/attestation/vuln/": "Result of a scan",
-		"https://in-toto.io/attestation/vulns":          "Result of a scan",
-		"https://in-toto.io/attestation/test-result":    "Result of tests",
-		"https://openvex.dev/ns":                        "Which known flaws matter (VEX)",
-	} {
-		if strings.HasPrefix(predicate, prefix) {
-			return word
-		}
-	}
-	return "A statement"
-}
-
 // reference is host/repository as a command names it.
 func (p ImagePage) reference() string {
 	if p.Host == "" {
 		return ""
 	}
 	return p.Host + "/" + p.Image.Repository
+}
+
+// learn is the page of a reason, filled in for the image.
+func (p ImagePage) learn(r inventory.Reason) string {
+	return learnURL(r, p.reference(), firstTag(p.Image.Tags), p.Image.Digest)
+}
+
+// reproduce is the command that repeats the check of a signature.
+func (p ImagePage) reproduce(s inventory.Signature) string {
+	if p.Address == "" {
+		return ""
+	}
+	return inventory.Reproduce(p.Image, s, p.Address)
+}
+
+func (p ImagePage) reproduceAttestation(a inventory.Attestation) string {
+	if p.Address == "" {
+		return ""
+	}
+	return inventory.ReproduceAttestation(p.Image, a, p.Address)
+}
+
+// asOf is the page with each signature as it is now: one that has run out
+// holds no longer.
+func (p ImagePage) asOf() ImagePage {
+	list := make([]inventory.Signature, len(p.Image.Signatures))
+	for i, s := range p.Image.Signatures {
+		list[i] = s.At(p.Frame.Now)
+	}
+	p.Image.Signatures = list
+	return p
+}
+
+// dctAlone reports whether Docker Content Trust alone says who signed an image,
+// and what is known of the end of its server.
+func dctAlone(i inventory.Image) (closing string, only bool) {
+	proven := false
+	for _, s := range i.Signatures {
+		proven = proven || s.Outcome == inventory.OutcomeVerified
+	}
+	for _, s := range i.Signatures {
+		if proven && s.Outcome != inventory.OutcomeVerified {
+			continue
+		}
+		if s.Format != inventory.FormatDCT {
+			return "", false
+		}
+		only = true
+		for _, c := range s.Checks {
+			if c.Name == "server_closing" {
+				closing = c.Message
+			}
+		}
+	}
+	return closing, only
 }
 
 func firstTag(tags []string) string {

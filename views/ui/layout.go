@@ -9,7 +9,7 @@ import (
 // findPlaces are the pages whose name holds q, all of them for nothing.
 func findPlaces(q string) []place {
 	var found []place
-	for _, p := range append(places[:len(places):len(places)], place{"/help", "Keys and help"}) {
+	for _, p := range append(places[:len(places):len(places)], place{"/trust", "Roots of trust"}, place{"/help", "Keys and help"}) {
 		if strings.Contains(strings.ToLower(p.Word), strings.ToLower(strings.TrimSpace(q))) {
 			found = append(found, p)
 		}

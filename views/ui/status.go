@@ -178,7 +178,7 @@ func RoleWord(r inventory.LinkRole) string {
 	case inventory.RoleRoot:
 		return "Root of trust"
 	case inventory.RoleTlog:
-		return "Public log entry"
+		return "Log entry"
 	case inventory.RoleTimestamp:
 		return "Timestamp"
 	case inventory.RoleDelegation:

@@ -108,6 +108,16 @@ func Name(s string) templ.Component {
 // characters; the signer's page has the whole of it.
 func SignerName(s inventory.Signer) templ.Component { return named(ShortName(s), false) }
 
+// SignerInFull is a signer's name as long as it is, up to what no real one
+// reaches, without the mark of unusual characters.
+func SignerInFull(s inventory.Signer) templ.Component {
+	name := s.Name
+	if name == "" {
+		name = string(s.ID)
+	}
+	return named(Middle(inventory.Visible(name), longName), false)
+}
+
 // named is written by hand, since a template would leave spaces around the
 // name, and a link would underline them.
 func named(shown string, unusual bool) templ.Component {
