@@ -61,6 +61,17 @@ type Platform struct {
 	Inherited bool // the status is the index's, which is signed and names this digest
 }
 
+// Under is the platform as it is shown under its index. One that carries no
+// signature of its own inherits from an index whose signature verified: that
+// names its digest.
+func (p Platform) Under(index Status) Platform {
+	vouches := index == Trusted || index == Unapproved
+	if vouches && (p.Status == Unsigned || p.Status == Unknown) {
+		p.Status, p.Inherited = index, true
+	}
+	return p
+}
+
 // Parent is an index through which an image is reached.
 type Parent struct {
 	Digest Digest

@@ -293,9 +293,7 @@ func standEvidence(ctx context.Context, q querier, i *inventory.Image, now time.
 	return err
 }
 
-// platformsOf lists the images of an index. One that carries no signature of
-// its own inherits from an index whose signature verified: that names its
-// digest.
+// platformsOf lists the images of an index as they are shown under it.
 func platformsOf(ctx context.Context, q querier, index *imageRow) ([]inventory.Platform, error) {
 	var list []inventory.Platform
 	err := each(ctx, q, `
@@ -307,11 +305,8 @@ func platformsOf(ctx context.Context, q querier, index *imageRow) ([]inventory.P
 		scanInto(&list, func(p *inventory.Platform) []any {
 			return []any{&p.Platform, &p.Digest, &p.MediaType, &p.Size, &p.Status}
 		}), index.ID)
-	vouches := index.Status == inventory.Trusted || index.Status == inventory.Unapproved
 	for i := range list {
-		if own := list[i].Status; vouches && (own == inventory.Unsigned || own == inventory.Unknown) {
-			list[i].Status, list[i].Inherited = index.Status, true
-		}
+		list[i] = list[i].Under(index.Status)
 	}
 	return list, err
 }
