@@ -10,6 +10,7 @@ import (
 // looker looks at the images of one repository.
 type looker struct {
 	peer     Peer
+	kept     Materials
 	work     *inventory.RepositoryWork
 	tags     map[string]bool // all tags, companions included
 	revision int64           // of the trust material, read before anything is verified
@@ -128,7 +129,9 @@ func (l *looker) platforms(ctx context.Context, m inventory.Manifest, depth int,
 }
 
 // inspect finds out what is attached to an image and, unless all of it was
-// verified before with the same trust material, verifies it.
+// verified before with the same trust material, verifies it: from what was kept
+// when that is still what is attached. Other keys and roots say nothing new of an
+// image that nothing is attached to; an index may hold something itself.
 func (l *looker) inspect(ctx context.Context, f *inventory.ImageFinding) {
 	subject := inventory.Subject{
 		Registry: l.peer.Name, Repository: l.work.Repository.Name, Tags: l.tags,
@@ -136,9 +139,20 @@ func (l *looker) inspect(ctx context.Context, f *inventory.ImageFinding) {
 	}
 	attached := l.peer.Inspector.Discover(ctx, subject)
 	known, ok := l.work.Images[f.Digest]
-	if fingerprint := attached.Fingerprint(); ok && fingerprint != "" && fingerprint == known.Fingerprint && known.TrustRevision == l.revision {
-		f.Unchanged = true
-		return
+	if fingerprint := attached.Fingerprint(); ok && fingerprint != "" && fingerprint == known.Fingerprint {
+		if !known.Recheck && (known.TrustRevision == l.revision || attached.Empty() && f.Kind != inventory.IndexImage) {
+			f.Unchanged = true
+			return
+		}
+		// Should the store not answer, it will say so when the finding is stored.
+		body, err := l.kept.Material(ctx, known.ID)
+		if err == nil && body != nil {
+			evidence, possible := l.peer.Inspector.Reverify(ctx, subject, body)
+			if possible && (evidence.Fingerprint == fingerprint || evidence.Incomplete != nil) {
+				f.Evidence = evidence
+				return
+			}
+		}
 	}
 	f.Evidence = l.peer.Inspector.Verify(ctx, subject, attached)
 	// A failure of the look, and nothing found: there is no evidence to keep in

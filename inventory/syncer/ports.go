@@ -32,6 +32,10 @@ type Inspector interface {
 	Discover(ctx context.Context, s inventory.Subject) inventory.Attached
 	// Verify checks what Discover found.
 	Verify(ctx context.Context, s inventory.Subject, a inventory.Attached) inventory.Evidence
+	// Reverify makes the checks again that Evidence.Material is the material of,
+	// with the keys and roots of now and without the registry. It reports false
+	// when the material doesn't suffice.
+	Reverify(ctx context.Context, s inventory.Subject, body []byte) (inventory.Evidence, bool)
 	// TrustRevision changes whenever the keys and roots verified with do.
 	TrustRevision() int64
 }
@@ -96,6 +100,23 @@ type Judgements interface {
 	RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Verdict, revision int64, now time.Time) error
 }
 
+// Materials is what signatures can be checked again from without the registry.
+type Materials interface {
+	// Material is what was kept of an image, nil when nothing was.
+	Material(ctx context.Context, imageID int64) ([]byte, error)
+	// StaleMaterial returns up to limit images of a registry that were checked
+	// with other trust material than revision names, or have to be checked again
+	// by now.
+	StaleMaterial(ctx context.Context, registry string, revision int64, now time.Time, limit int) ([]inventory.StoredMaterial, error)
+	// RecordReverified stores repeated checks of images that weren't looked at
+	// meanwhile, or fails with ErrRejudge. One that could not be finished is due
+	// again later.
+	RecordReverified(ctx context.Context, list []inventory.Reverified, now time.Time) error
+	// DiscardMaterial forgets what can't be checked again and makes the
+	// repositories due.
+	DiscardMaterial(ctx context.Context, list []inventory.StoredMaterial, now time.Time) error
+}
+
 // Progress is where a running sync says how far it is.
 type Progress interface {
 	RecordProgress(ctx context.Context, registryID int64, p inventory.Progress, running bool, now time.Time) error
@@ -108,5 +129,6 @@ type Store interface {
 	Findings
 	Failures
 	Judgements
+	Materials
 	Progress
 }

@@ -24,6 +24,7 @@ type tracker struct {
 	byRegistry   map[string]*inventory.Progress
 	total        inventory.Progress
 	repositories int
+	rechecked    int
 	problems     []Problem
 }
 
@@ -77,6 +78,13 @@ func (t *tracker) finished(registry, repository string) {
 	t.mu.Unlock()
 }
 
+// reverified counts images that were checked again without the registry.
+func (t *tracker) reverified(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rechecked += n
+}
+
 func (t *tracker) fail(problem Problem) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -98,7 +106,7 @@ func (t *tracker) of(registry string) inventory.Progress {
 func (t *tracker) summary() Summary {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Summary{Progress: t.total, Repositories: t.repositories, Failures: t.problems}
+	return Summary{Progress: t.total, Repositories: t.repositories, Reverified: t.rechecked, Failures: t.problems}
 }
 
 // reporter stores the progress of one registry about once a second while work

@@ -39,10 +39,8 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 
 	name := w.Repository.Name
 	t.reading(peer.Name, name)
-	if peer.Refresh != nil {
-		if err := peer.Refresh(ctx); err != nil {
-			return err
-		}
+	if err := refresh(ctx, peer); err != nil {
+		return err
 	}
 	all, err := peer.Registry.Tags(ctx, name)
 	if errors.Is(err, inventory.ErrNotFound) && peer.Listed && len(w.Images) == 0 {
@@ -55,7 +53,7 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 		return s.failRepository(ctx, peer, w, inventory.AsLookError(err), true, t)
 	}
 
-	look := &looker{peer: peer, work: w, tags: make(map[string]bool, len(all)), revision: peer.Inspector.TrustRevision()}
+	look := &looker{peer: peer, work: w, kept: s.store, tags: make(map[string]bool, len(all)), revision: peer.Inspector.TrustRevision()}
 	var tags []string
 	for _, tag := range all {
 		look.tags[tag] = true

@@ -103,10 +103,15 @@ func newWorldWith(t *testing.T, limits registry.Limits) *world {
 // syncerOver makes another syncer of the same registry, over any handle of the
 // database.
 func (w *world) syncerOver(db *store.DB) *syncer.Syncer {
+	return w.syncerWith(db, verify.NewInspector(w.client, w.keys.Load, cosign.New(nil)), syncer.Options{})
+}
+
+func (w *world) syncerWith(db *store.DB, inspector syncer.Inspector, o syncer.Options) *syncer.Syncer {
+	o.Clock = w.clock
 	return syncer.New(db, []syncer.Peer{{
-		Name: "local", Registry: w.client, Inspector: verify.NewInspector(w.client, w.keys.Load, cosign.New(nil)),
+		Name: "local", Registry: w.client, Inspector: inspector,
 		Tags: []inventory.Glob{"**"}, Interval: 15 * time.Minute, Listed: true, Requests: w.client.Requests,
-	}}, syncer.Options{Clock: w.clock})
+	}}, o)
 }
 
 func (w *world) must(err error) {
@@ -179,7 +184,12 @@ func (w *world) push(reference string) inventory.Digest {
 // two are the same in honest hands.
 func (w *world) sign(repository string, at, of inventory.Digest, key *ecdsa.PrivateKey) {
 	w.t.Helper()
-	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`, repository, of)
+	w.signWith(repository, at, of, key, "null")
+}
+
+func (w *world) signWith(repository string, at, of inventory.Digest, key *ecdsa.PrivateKey, optional string) {
+	w.t.Helper()
+	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":%s}`, repository, of, optional)
 	sum := sha256.Sum256(payload)
 	signature, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
 	w.must(err)
@@ -382,14 +392,17 @@ func TestSync_keyThatBecomesKnown(t *testing.T) {
 	w.expect("app", d, inventory.Unapproved, inventory.ReasonSignerNotApproved)
 }
 
-func TestRegisterKey_makesDueWhatWaitsForAKey(t *testing.T) {
+func TestRegisterKey_makesDueWhatWaitsForAKeyAndWasNotKept(t *testing.T) {
 	w := newWorld(t)
 	late, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	w.must(err)
-	waiting := w.push("waiting:v1")
+	waiting, kept := w.push("waiting:v1"), w.push("kept:v1")
 	w.push("unsigned:v1")
-	w.sign("waiting", waiting, waiting, late)
+	w.signWith("waiting", waiting, waiting, late, `{"padding":"`+strings.Repeat("x", 600<<10)+`"}`) // more than is kept
+	w.sign("kept", kept, kept, late)
 	w.sync()
+	w.expect("waiting", waiting, inventory.Unverifiable, inventory.ReasonKeyUnknown)
+	w.expect("kept", kept, inventory.Unverifiable, inventory.ReasonKeyUnknown)
 	claim := func() *inventory.RepositoryWork {
 		work, err := w.store.ClaimRepository(t.Context(), "test", inventory.SyncScope{}, w.clock(), time.Minute)
 		w.must(err)
@@ -403,7 +416,7 @@ func TestRegisterKey_makesDueWhatWaitsForAKey(t *testing.T) {
 		t.Errorf("what waits for a key is not due: %+v", work)
 	}
 	if work := claim(); work != nil {
-		t.Errorf("%s is due, though it waits for no key", work.Repository.Name)
+		t.Errorf("%s is due, though it waits for no key or was kept", work.Repository.Name)
 	}
 }
 

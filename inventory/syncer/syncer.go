@@ -25,9 +25,9 @@ type Peer struct {
 	// so that one without tags is empty rather than mistyped.
 	Listed   bool
 	Requests func() int64 // requests made so far, for the progress; may be nil
-	// Refresh brings the trust material up to date; it is called after a
-	// repository was claimed and before it is read, so that a key whose
-	// registration made the repository due is known. May be nil.
+	// Refresh brings the trust material up to date; it is called before kept
+	// material is checked again, and after a repository was claimed and before it
+	// is read, so that a key whose registration made it due is known. May be nil.
 	Refresh func(ctx context.Context) error
 }
 
@@ -85,17 +85,21 @@ func (s *Syncer) Nudge() {
 	}
 }
 
-// Run works until ctx ends: it syncs what is due and judges again what
-// decisions or the time have changed. A failure is logged and tried again.
+// Run works until ctx ends: it checks again what keys and roots have changed,
+// syncs what is due, and judges again what decisions or the time have changed. A failure is logged and tried again.
 func (s *Syncer) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	wake := make([]chan struct{}, len(s.peers))
 	for i, peer := range s.peers {
 		wake[i] = make(chan struct{}, 1)
 		running.Go(func() {
-			tracker := newTracker(nil)
+			tracker, pace := newTracker(nil), &pace{}
 			for ctx.Err() == nil {
-				if err := s.pass(ctx, peer, inventory.SyncScope{Registry: peer.Name}, tracker); err != nil && ctx.Err() == nil {
+				err := s.paced(ctx, peer, pace, tracker)
+				if err == nil {
+					err = s.pass(ctx, peer, inventory.SyncScope{Registry: peer.Name}, tracker)
+				}
+				if err != nil && ctx.Err() == nil {
 					s.Log.Warn("sync failed, will try again", "registry", peer.Name, "error", err)
 				}
 				pause(ctx, 5*time.Second, wake[i])
@@ -132,6 +136,7 @@ func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 type Summary struct {
 	inventory.Progress
 	Repositories int
+	Reverified   int       // images checked again from what was kept of them, without the registry
 	Failures     []Problem // what could not be read
 	Took         time.Duration
 }
@@ -146,7 +151,8 @@ type Problem struct {
 	Message string
 }
 
-// Sync makes everything in the scope due and works until nothing in it is. It
+// Sync makes everything in the scope due and works until nothing in it is,
+// beginning with what can be checked again without the registry. It
 // fails only when the store does; what could not be read is in the Summary.
 // watch, when not nil, is called from several goroutines as the work goes on.
 func (s *Syncer) Sync(ctx context.Context, scope inventory.SyncScope, watch func(Event)) (Summary, error) {
@@ -167,7 +173,11 @@ func (s *Syncer) Sync(ctx context.Context, scope inventory.SyncScope, watch func
 		group.Go(func() {
 			scope := scope
 			scope.Registry = peer.Name
-			if err := s.drain(ctx, peer, scope, tracker); err != nil {
+			_, err := s.reverify(ctx, peer, tracker, func() bool { return false })
+			if err == nil {
+				err = s.drain(ctx, peer, scope, tracker)
+			}
+			if err != nil {
 				mu.Lock()
 				errs = append(errs, err)
 				mu.Unlock()
