@@ -42,7 +42,7 @@ func (w *world) makeKeys(ctx context.Context) error {
 			return err
 		}
 		k.ids[name] = "key:sha256:" + fingerprint(der)
-		o, err := run(ctx, w.dir, []string{"COSIGN_PASSWORD=" + password}, nil, w.bin["cosign3"],
+		o, err := run(ctx, w.dir, []string{"COSIGN_PASSWORD=" + password}, w.bin["cosign3"],
 			"import-key-pair", "--key", filepath.Join(k.dir, name+".key"), "--output-key-prefix", filepath.Join(k.dir, "cosign-"+name))
 		if err != nil || o.code != 0 {
 			return fmt.Errorf("%s: %v\n%s", o.command, err, o.output)

@@ -33,7 +33,3 @@ func setUp(m *testing.M) (int, error) {
 	}
 	return m.Run(), nil
 }
-
-func TestWorld(t *testing.T) {
-	t.Log(peers.keys.ids)
-}

@@ -3,6 +3,7 @@
 package peers
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -188,17 +189,25 @@ type outcome struct {
 }
 
 // run runs a tool to its end.
-func run(ctx context.Context, home string, env []string, stdin io.Reader, path string, args ...string) (outcome, error) {
+func run(ctx context.Context, home string, env []string, path string, args ...string) (outcome, error) {
+	o := outcome{}
+	var both bytes.Buffer
+	code, err := capture(ctx, home, env, &both, &both, path, args...)
+	name, _, _ := strings.Cut(filepath.Base(path), "-v")
+	o.command, o.output, o.code = strings.Join(append([]string{name}, args...), " "), both.String(), code
+	return o, err
+}
+
+// capture runs a tool to its end and returns its exit status; the error is one
+// of running it at all.
+func capture(ctx context.Context, home string, env []string, stdout, stderr io.Writer, path string, args ...string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir, cmd.Env, cmd.Stdin = home, append(bare(home), env...), stdin
-	out, err := cmd.CombinedOutput()
-	name, _, _ := strings.Cut(filepath.Base(path), "-v")
-	o := outcome{command: strings.Join(append([]string{name}, args...), " "), output: string(out)}
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = home, append(bare(home), env...), stdout, stderr
+	err := cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
-		o.code = exit.ExitCode()
-		return o, nil
+		return exit.ExitCode(), nil
 	}
-	return o, err
+	return 0, err
 }

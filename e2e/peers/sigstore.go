@@ -171,7 +171,7 @@ func (s *sigstore) writeTrust(ctx context.Context, w *world) error {
 		"--rekor", fmt.Sprintf("url=http://%s,public-key=%s,%s,origin=%s", rekor2Origin, s.file("rekor2.pub"), since, rekor2Origin),
 		"--tsa", fmt.Sprintf("url=http://%s/api/v1/timestamp,certificate-chain=%s,%s", local(s.tsa), s.file("tsa.pem"), since))
 	for out, args := range map[string][]string{s.root: all, s.rekor1Root: common} {
-		o, err := run(ctx, w.dir, nil, nil, w.bin["cosign3"], append(args[:len(args):len(args)], "--out", out)...)
+		o, err := run(ctx, w.dir, nil, w.bin["cosign3"], append(args[:len(args):len(args)], "--out", out)...)
 		if err != nil || o.code != 0 {
 			return fmt.Errorf("%s: %v\n%s", o.command, err, o.output)
 		}

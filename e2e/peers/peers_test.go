@@ -1,0 +1,141 @@
+//go:build peers
+
+package peers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// played is a scenario as it was played on a registry.
+type played struct {
+	scenario
+	registry  *registry
+	image     image
+	reference outcome
+}
+
+// TestPeers plays every scenario on every registry, asks the reference tool and
+// signboard the same question about each, and holds the answers against each
+// other.
+func TestPeers(t *testing.T) {
+	var (
+		mu    sync.Mutex
+		stock []played
+	)
+	t.Run("sign", func(t *testing.T) {
+		for _, r := range peers.registries {
+			for _, sc := range scenarios() {
+				t.Run(r.name+"/"+sc.name, func(t *testing.T) {
+					t.Parallel()
+					s := &stage{t, peers, r, "peers/" + sc.name}
+					i := sc.make(s)
+					o := sc.ask(s, i)
+					mu.Lock()
+					defer mu.Unlock()
+					stock = append(stock, played{sc, r, i, o})
+					if accepts := o.code == 0; accepts != sc.accepts {
+						t.Errorf("the reference doesn't answer as the scenario says (accepts: %v):\n%s\n%s", sc.accepts, o.command, o.output)
+					}
+				})
+			}
+		}
+	})
+	slices.SortFunc(stock, func(a, b played) int {
+		return strings.Compare(a.registry.name+"/"+a.name, b.registry.name+"/"+b.name)
+	})
+
+	o := newOperator(t, peers, peers.registries, peers.trust(peers.registries))
+	for _, kind := range kinds {
+		o.signboard(0, "key", "add", "--name", kind, peers.keys.public(kind))
+	}
+	o.signboard(0, "sync", "--progress", "none")
+	var refs []string
+	for _, p := range stock {
+		refs = append(refs, p.image.at())
+	}
+	views := o.verify(0, refs...)
+	rows := [][]string{{"IMAGE", "REGISTRY", "REFERENCE", "SIGNBOARD", "WHY DIFFERENT"}}
+	for n, p := range stock {
+		v := views[n]
+		t.Run(p.registry.name+"/"+p.name, func(t *testing.T) { compare(t, p, v) })
+		rows = append(rows, []string{p.name, p.registry.name, says(p.reference.code == 0),
+			fmt.Sprintf("%s (%s, %s)", says(v.accepts(p.scenario, p.signer(peers, p.image))), v.Status, v.Reason), p.stricter})
+	}
+	fmt.Print(table(rows))
+}
+
+// compare holds signboard's answer against the reference's.
+func compare(t *testing.T, p played, v view) {
+	signer := p.signer(peers, p.image)
+	ours, reference := v.accepts(p.scenario, signer), p.reference.code == 0
+	switch {
+	case ours && !reference:
+		t.Errorf("signboard accepts what the reference refuses:\n%s\n%s", p.reference.command, p.reference.output)
+	case reference && !ours && p.stricter == "":
+		t.Errorf("signboard refuses what the reference accepts, and nothing says why: no verified %s by %s", p.format+p.predicate, signer)
+	case reference && ours && p.stricter != "":
+		t.Errorf("signboard is no longer stricter, though it should be: %s", p.stricter)
+	}
+	if v.Digest != p.image.digest {
+		t.Errorf("signboard looked at %s, not at %s", v.Digest, p.image.digest)
+	}
+	if v.Status != p.status || v.Reason != p.reason {
+		t.Errorf("status %s for %s, want %s for %s: %s", v.Status, v.Reason, p.status, p.reason, v.Message)
+	}
+	if t.Failed() {
+		t.Logf("%s: %s", p.image.at(), v)
+	}
+}
+
+func (v view) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s): %s\n", v.Status, v.Reason, v.Message)
+	for _, s := range v.Signatures {
+		signer := ""
+		if s.Signer != nil {
+			signer = s.Signer.ID
+		}
+		fmt.Fprintf(&b, "  %s %s (%s) by %q: %s\n", s.Format, s.Outcome, s.Reason, signer, s.Message)
+		for _, c := range s.Checks {
+			fmt.Fprintf(&b, "    %-5s %s: %s\n", c.Result, c.Name, c.Message)
+		}
+	}
+	for _, a := range v.Attestations {
+		signer := ""
+		if a.Signer != nil {
+			signer = a.Signer.ID
+		}
+		fmt.Fprintf(&b, "  attestation %s %s by %q: %s\n", a.PredicateType, a.Outcome, signer, a.Message)
+	}
+	return b.String()
+}
+
+func says(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+// table aligns rows in columns.
+func table(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for n, cell := range row {
+			widths[n] = max(widths[n], len(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		line := ""
+		for n, cell := range row {
+			line += fmt.Sprintf("%-*s  ", widths[n], cell)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,132 @@
+//go:build peers
+
+package peers
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// operator runs signboard from a folder with a configuration and a database.
+type operator struct {
+	*testing.T
+	dir  string
+	path string
+}
+
+// newOperator configures signboard with everything there is to trust. Keys are
+// registered with key add.
+func newOperator(t *testing.T, w *world, registries []*registry, trust string) *operator {
+	t.Helper()
+	o := &operator{t, t.TempDir(), w.bin["signboard"]}
+	var config strings.Builder
+	ports, err := freePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(&config, "listen: %s\nregistries:\n", local(ports[0]))
+	for _, r := range registries {
+		fmt.Fprintf(&config, "  - {name: %s, url: 'http://%s', allow_private: true}\n", r.name, r.host)
+	}
+	config.WriteString(trust)
+	o.write("signboard.yaml", config.String())
+	return o
+}
+
+// trust is every root there is, as the configuration names them.
+func (w *world) trust(registries []*registry) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "trust:\n  sigstore:\n    - {name: private, trusted_root: %q}\n", w.sigstore.root)
+	fmt.Fprintf(&b, "  notation:\n    - {name: ca, type: ca, certificates: %q}\n    - {name: tsa, type: tsa, certificates: %q}\n",
+		filepath.Join(w.notation.home, "keys", "known-ca.pem"), w.sigstore.file("tsa-root.pem"))
+	b.WriteString("  notary:\n")
+	for _, r := range registries {
+		fmt.Fprintf(&b, "    - {registry: %s, url: %q, ca: %q}\n", r.name, w.notary.url, w.notary.ca)
+	}
+	return b.String()
+}
+
+func (o *operator) write(file, text string) {
+	o.Helper()
+	if err := os.WriteFile(filepath.Join(o.dir, file), []byte(text), 0o600); err != nil {
+		o.Fatal(err)
+	}
+}
+
+// signboard runs the program; the exit status has to be the one that is wanted.
+func (o *operator) signboard(want int, args ...string) string {
+	o.Helper()
+	out, err := run(o.Context(), o.dir, nil, o.path, args...)
+	if err != nil {
+		o.Fatal(err)
+	}
+	if out.code != want {
+		o.Fatalf("%s ends with %d, not %d:\n%s", out.command, out.code, want, out.output)
+	}
+	return out.output
+}
+
+// view is what signboard says of an image: the part of the contract's Image
+// object that the tests ask about.
+type view struct {
+	Registry, Repository, Digest string
+	Status, Reason, Message      string
+	LastGood                     *struct{ Status string } `json:"last_good"`
+	Signatures                   []struct {
+		Format, Outcome, Reason, Message, Reproduce string
+		Signer                                      *struct{ ID, Kind string }
+		SignedAt                                    *string `json:"signed_at"`
+		Checks                                      []struct{ Name, Result, Message string }
+		Chain                                       []struct{ Role, Name string }
+	}
+	Attestations []struct {
+		PredicateType    string `json:"predicate_type"`
+		Outcome, Message string
+		Signer           *struct{ ID string }
+	}
+}
+
+// verify looks at images.
+func (o *operator) verify(want int, refs ...string) []view {
+	o.Helper()
+	// Standard output alone is JSON.
+	var stdout, stderr bytes.Buffer
+	code, err := capture(o.Context(), o.dir, nil, &stdout, &stderr, o.path, append([]string{"verify", "--config", "signboard.yaml", "--format", "json"}, refs...)...)
+	if err != nil {
+		o.Fatal(err)
+	}
+	if code != want {
+		o.Fatalf("verify ends with %d, not %d:\n%s\n%s", code, want, &stderr, &stdout)
+	}
+	var views []view
+	if err := json.Unmarshal(stdout.Bytes(), &views); err != nil {
+		o.Fatalf("verify prints no JSON: %v\n%s", err, &stdout)
+	}
+	if len(views) != len(refs) {
+		o.Fatalf("verify shows %d images of %d", len(views), len(refs))
+	}
+	return views
+}
+
+// accepts answers a scenario's question from what signboard says.
+func (v view) accepts(sc scenario, signer string) bool {
+	if sc.predicate != "" {
+		for _, a := range v.Attestations {
+			if a.Outcome == "verified" && a.PredicateType == sc.predicate && a.Signer != nil && strings.HasPrefix(a.Signer.ID, signer) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, s := range v.Signatures {
+		if s.Outcome == "verified" && s.Format == sc.format && s.Signer != nil && strings.HasPrefix(s.Signer.ID, signer) {
+			return true
+		}
+	}
+	return false
+}
