@@ -300,4 +300,11 @@ func (c *Client) checkName(repository, reference string) error {
 	return nil
 }
 
+// ValidName reports whether a repository, and in it a tag or a digest, can be
+// called so (distribution specification, "Pulling manifests").
+func ValidName(repository, reference string) bool {
+	var c *Client
+	return reference != "" && c.checkName(repository, reference) == nil
+}
+
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
