@@ -93,15 +93,3 @@ func TestAttestation_unreadIsLookedAtAgain(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
-
-func TestNotation_isNeverReadAsUnsignedAndNeverGood(t *testing.T) {
-	for mediaType, format := range map[string]inventory.Format{"application/jose+json": inventory.FormatNotationJWS, "application/cose": inventory.FormatNotationCOSE} {
-		r := fixture(t, "unsigned")
-		attach(t, r, "application/vnd.cncf.notary.signature", mediaType, []byte("{}"))
-		s := look(t, r, keyring(t, registered...))
-		expect(t, s, unverifiable, inventory.ReasonRootUnknown)
-		if s.Format != format || s.Signer != nil {
-			t.Errorf("%+v", s)
-		}
-	}
-}

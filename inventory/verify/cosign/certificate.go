@@ -1,10 +1,13 @@
 package cosign
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 
@@ -12,12 +15,16 @@ import (
 	"signboard/inventory/verify"
 )
 
-// claim is who a certificate says the signer is. Nothing vouches for it here.
+// claim is who a certificate says the signer is. Only a domain that vouches for
+// the certificate makes more of it than a claim.
 type claim struct {
 	certificate *x509.Certificate
 	key         verify.Key
 	identity    string // subject alternative name
+	kind        string // of name that is: what it stands as in the certificate
 	issuer      string // of the OpenID token, from Fulcio's extension
+	issuers     int    // different ones that are named
+	further     string // says so where it has more names than one
 	facts       []inventory.Fact
 }
 
@@ -62,16 +69,34 @@ func parseClaim(der []byte) (*claim, *claimError) {
 	if err != nil {
 		return nil, &claimError{inventory.ReasonIdentityMalformed, "The certificate names no identity where one should be."}
 	}
-	p := &claim{certificate: c, key: key, identity: summary.SubjectAlternativeName, issuer: summary.Issuer}
-	if n := len(c.URIs) + len(c.EmailAddresses); n > 1 {
-		p.facts = append(p.facts, inventory.Fact{Name: "Further names", Value: fmt.Sprintf("%d names in all; only the first is shown", n)})
+	p := &claim{certificate: c, key: key, identity: summary.SubjectAlternativeName, issuer: summary.Issuer, issuers: issuers(c)}
+	names := len(c.URIs) + len(c.EmailAddresses) + len(c.DNSNames) + len(c.IPAddresses)
+	switch {
+	case len(c.URIs) > 0:
+		p.kind = "URI"
+	case len(c.EmailAddresses) > 0:
+		p.kind = "e-mail address"
+	default:
+		p.kind = "other name"
+		names++
+	}
+	if names > 1 {
+		p.further = fmt.Sprintf("%d names in all; only the first is the signer's", names)
 	}
 	for _, f := range []inventory.Fact{
+		{Name: "Identity", Value: p.identity},
+		{Name: "Kind of identity", Value: p.kind},
+		{Name: "Further names", Value: p.further},
 		{Name: "Issuer of the identity", Value: summary.Issuer},
 		{Name: "Source repository", Value: summary.SourceRepositoryURI},
 		{Name: "Source ref", Value: summary.SourceRepositoryRef},
+		{Name: "Commit", Value: summary.SourceRepositoryDigest},
 		{Name: "Workflow", Value: summary.BuildConfigURI},
+		{Name: "Reusable workflow", Value: different(summary.BuildSignerURI, summary.BuildConfigURI)},
+		{Name: "Trigger", Value: summary.BuildTrigger},
 		{Name: "Run", Value: summary.RunInvocationURI},
+		{Name: "Runner", Value: summary.RunnerEnvironment},
+		{Name: "Visibility of the source", Value: summary.SourceRepositoryVisibilityAtSigning},
 	} {
 		if f.Value != "" {
 			f.Value = shown(f.Value)
@@ -81,38 +106,83 @@ func parseClaim(der []byte) (*claim, *claimError) {
 	return p, nil
 }
 
+func different(a, b string) string {
+	if a == b {
+		return ""
+	}
+	return a
+}
+
+// Fulcio's extensions for the issuer, the old one as it is and the new one as a
+// DER string (Fulcio, oid-info.md).
+var (
+	oidIssuer   = certificate.OIDIssuer //nolint:staticcheck // old certificates have only this one
+	oidIssuerV2 = certificate.OIDIssuerV2
+)
+
+// issuers counts the different issuers that a certificate names.
+func issuers(c *x509.Certificate) int {
+	seen := map[string]bool{}
+	for _, e := range c.Extensions {
+		switch {
+		case e.Id.Equal(oidIssuer):
+			seen[string(e.Value)] = true
+		case e.Id.Equal(oidIssuerV2):
+			var s string
+			if certificate.ParseDERString(e.Value, &s) == nil {
+				seen[s] = true
+			}
+		}
+	}
+	return len(seen)
+}
+
+// unfit says why an identity can't be a signer's, although a domain vouches for
+// the certificate. What is refused couldn't be told apart from another signer's,
+// or not be kept.
+func (c *claim) unfit() string {
+	const most = 16 << 10
+	switch {
+	case c.issuer == "":
+		return "The certificate names no issuer who vouched for the identity."
+	case c.issuers > 1:
+		return "The certificate names several issuers who are to have vouched for the identity."
+	case strings.ContainsAny(c.issuer, "|") || strings.ContainsRune(c.issuer+c.identity, 0) || !utf8.ValidString(c.issuer) || !utf8.ValidString(c.identity):
+		return "The certificate's identity or its issuer holds characters that can't be in one."
+	case len(c.issuer)+len(c.identity) > most:
+		return fmt.Sprintf("The certificate's identity and issuer are %d bytes long; %d are the most that is taken.", len(c.issuer)+len(c.identity), most)
+	}
+	return ""
+}
+
+// signer is the identity, once a domain vouches for it.
+func (c *claim) signer() inventory.Signer {
+	return inventory.Signer{ID: inventory.KeylessID(c.issuer, c.identity), Kind: inventory.KeylessSigner, Name: shown(c.identity), Facts: c.facts}
+}
+
+// parseIntermediates reads the certificates that came along with a leaf: those
+// that issue others and aren't their own issuer. They may stand between the leaf
+// and a known root, and never in its place.
+func parseIntermediates(text []byte) []*x509.Certificate {
+	const most = 8
+	var list []*x509.Certificate
+	for len(list) < most {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			break
+		}
+		text = rest
+		if c, err := x509.ParseCertificate(block.Bytes); err == nil && c.IsCA && !bytes.Equal(c.RawIssuer, c.RawSubject) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
 func (c *claim) link() inventory.Link {
 	return inventory.Link{
 		Role: inventory.RoleLeaf, Name: shown(c.identity), Fingerprint: string(inventory.DigestOf(c.certificate.Raw)),
 		Issuer: shown(c.certificate.Issuer.String()), NotBefore: &c.certificate.NotBefore, NotAfter: &c.certificate.NotAfter,
 		Facts: append([]inventory.Fact{{Name: "Algorithm", Value: c.key.Algorithm}}, c.facts...),
 	}
-}
-
-// certificate reports a signature by its certificate: what it claims, and that
-// nothing here can vouch for that.
-func (x *exam) certificate(m material, holds func(verify.Key) (string, bool)) {
-	if m.claimError != nil {
-		x.end = inventory.Link{Role: inventory.RoleLeaf, Name: "Unreadable certificate"}
-		x.Fail(verify.CheckCertificate, m.claimError.reason, m.claimError.message)
-		x.Skip(verify.CheckSignature, "There is no usable certificate to check it with.")
-		return
-	}
-	c := m.claim
-	x.end = c.link()
-	scheme, ok := holds(c.key)
-	if !ok {
-		x.Fail(verify.CheckSignature, inventory.ReasonSignatureMismatch, "The signature does not hold under the certificate that came with it.")
-		x.Skip(verify.CheckCertificate, "The certificate is not this signature's.")
-		return
-	}
-	x.scheme = scheme
-	x.Pass(verify.CheckSignature, fmt.Sprintf("The signature holds under the certificate that came with it (%s). That alone proves nothing: anybody can make a certificate.", scheme))
-	x.Skip(verify.CheckCertificate, "No root is configured here that could vouch for the certificate.")
-	issuer := c.issuer
-	if issuer == "" {
-		issuer = "none named"
-	}
-	x.conclude(inventory.OutcomeUnverifiable, inventory.ReasonRootUnknown,
-		fmt.Sprintf("The signer claims to be %s (issuer %s); its root isn't known here.", shown(c.identity), shown(issuer)))
 }

@@ -44,6 +44,7 @@ const (
 
 	annotationSignature   = "dev.cosignproject.cosign/signature"
 	annotationCertificate = "dev.sigstore.cosign/certificate"
+	annotationChain       = "dev.sigstore.cosign/chain"
 	annotationLogEntry    = "dev.sigstore.cosign/bundle"
 	annotationTimestamp   = "dev.sigstore.cosign/rfc3161timestamp"
 	annotationPredicate   = "dev.sigstore.bundle.predicateType" // a hint
@@ -60,11 +61,24 @@ type Checker struct{ domains func() []*sigstore.Domain }
 // known at the moment of each check; nil means that there are none.
 func New(domains func() []*sigstore.Domain) *Checker { return &Checker{domains: domains} }
 
+// known are the domains of this moment.
+func (c *Checker) known() []*sigstore.Domain {
+	if c.domains == nil {
+		return nil
+	}
+	return c.domains()
+}
+
 // Family says where cosign puts things. Its .sbom tags hold unsigned documents
 // and are none of its companions here.
-func (*Checker) Family() verify.Family {
+func (c *Checker) Family() verify.Family {
+	// What a domain doesn't know means another thing while it is out of date.
+	revision := "cosign 2"
+	for _, d := range c.known() {
+		revision += fmt.Sprintf("; %q %s %t", d.Name, d.Revision, d.Stale)
+	}
 	return verify.Family{
-		Revision:   "cosign 1: registered keys",
+		Revision:   revision,
 		Companions: []string{".sig", ".att"},
 		Likely: func(d inventory.Descriptor) bool {
 			predicate := d.Annotations[annotationPredicate]
@@ -122,17 +136,17 @@ func kindOf(i *verify.Item) kind {
 func (*Checker) Claims(i *verify.Item) bool { return kindOf(i) != kindNone }
 
 // Check checks each layer: a signature or an attestation each.
-func (*Checker) Check(ctx context.Context, i *verify.Item) verify.Findings {
+func (c *Checker) Check(ctx context.Context, i *verify.Item) verify.Findings {
 	var f verify.Findings
 	kind := kindOf(i)
 	if kind != kindAttestations && (i.Manifest.Index() || kind == kindBundle && !slices.ContainsFunc(i.Manifest.Layers, isBundle)) {
-		x := newExam(i, format(kind), 0)
+		x := c.exam(i, format(kind), 0)
 		x.Fail(verify.CheckPayloadWellformed, inventory.ReasonPayloadMalformed, "What should be a signature manifest holds no signature.")
 		return verify.Findings{Signatures: []inventory.Signature{x.signature()}}
 	}
 	for n, layer := range i.Manifest.Layers {
 		if n == verify.MaxSignatures {
-			x := newExam(i, format(kind), n)
+			x := c.exam(i, format(kind), n)
 			x.Unread(verify.CheckPayloadWellformed, &inventory.LookError{Reason: inventory.ReasonTooMany,
 				Message: fmt.Sprintf("One manifest holds %d signatures, and only the first %d were checked.", len(i.Manifest.Layers), n)})
 			if kind == kindAttestations {
@@ -144,11 +158,11 @@ func (*Checker) Check(ctx context.Context, i *verify.Item) verify.Findings {
 		}
 		switch {
 		case kind == kindSignatures:
-			f.Signatures = append(f.Signatures, simpleSigning(ctx, i, n, layer))
+			f.Signatures = append(f.Signatures, c.simpleSigning(ctx, i, n, layer))
 		case kind == kindAttestations:
-			f.Attestations = append(f.Attestations, envelope(ctx, i, n, layer))
+			f.Attestations = append(f.Attestations, c.envelopes(ctx, i, n, layer)...)
 		case isBundle(layer):
-			f = bundled(ctx, i, n, layer, f)
+			f = c.bundled(ctx, i, n, layer, f)
 		}
 	}
 	return f

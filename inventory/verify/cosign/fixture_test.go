@@ -10,7 +10,6 @@ import (
 	"signboard/inventory"
 	"signboard/inventory/verify"
 	"signboard/inventory/verify/cosign"
-	"signboard/inventory/verify/notation"
 	"signboard/inventory/verify/verifytest"
 )
 

@@ -8,31 +8,37 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/tlog"
 
 	"signboard/inventory"
 	"signboard/inventory/verify"
 )
 
-// logEntry is what a transparency-log entry says of itself. No log is known in
-// this version, so none of it is verified.
+// logEntry is a transparency-log entry, with what it says of itself. Whether a
+// log vouches for any of it is for a domain that knows the log to say.
 type logEntry struct {
+	entry     *tlog.Entry // nil with a problem or of an unsupported kind
 	kind      string
-	logID     string // hex
-	index     int64
+	logID     string    // as the entry gives it, raw
+	index     int64     // in the log, or in its tree where only a proof comes along
 	at        time.Time // when the log says it took the entry; zero if it doesn't say
 	signature []byte    // empty where the entry doesn't hold it
 	algorithm string    // of digest: sha256, sha384, sha512
 	digest    []byte    // of what was signed; empty where the entry doesn't hold it
 	key       *verify.Key
-	problem   string // why it can't be an entry at all
+
+	problem     string // why it can't be an entry at all
+	unsupported bool   // it may be one, of a kind that isn't read here
 }
 
 // of reports whether the entry is about content, as far as it says.
-func (e logEntry) of(content []byte) bool {
+func (e *logEntry) of(content []byte) bool {
 	switch e.algorithm {
 	case "sha256":
 		sum := sha256.Sum256(content)
@@ -47,16 +53,78 @@ func (e logEntry) of(content []byte) bool {
 	return len(e.digest) == 0
 }
 
-func (e logEntry) link() inventory.Link {
+// with says what the log gave along with the entry.
+func (e *logEntry) with() string {
+	switch {
+	case e.entry == nil:
+		return ""
+	case e.entry.HasInclusionPromise() && e.entry.HasInclusionProof():
+		return "promise and proof of inclusion"
+	case e.entry.HasInclusionProof():
+		return "proof of inclusion"
+	case e.entry.HasInclusionPromise():
+		return "promise of inclusion"
+	}
+	return "neither promise nor proof of inclusion"
+}
+
+func (e *logEntry) link() inventory.Link {
 	l := inventory.Link{Role: inventory.RoleTlog, Name: "Transparency-log entry", Facts: []inventory.Fact{
 		{Name: "Log index", Value: strconv.FormatInt(e.index, 10)},
-		{Name: "Log", Value: shown(e.logID)},
+		{Name: "Log", Value: shown(hex.EncodeToString([]byte(e.logID)))},
 		{Name: "Kind", Value: shown(e.kind)},
 	}}
-	if !e.at.IsZero() {
-		l.Facts = append(l.Facts, inventory.Fact{Name: "Time (not checked)", Value: e.at.UTC().Format(time.RFC3339)})
+	if with := e.with(); with != "" {
+		l.Facts = append(l.Facts, inventory.Fact{Name: "Came with", Value: with})
 	}
 	return l
+}
+
+// supported are the entries that can be compared with the signature they came
+// with (Rekor's types). Of intoto 0.0.1 the signature isn't part.
+func supported(kind, version string) bool {
+	switch kind + " " + version {
+	case "hashedrekord 0.0.1", "hashedrekord 0.0.2", "dsse 0.0.1", "intoto 0.0.2":
+		return true
+	}
+	return false
+}
+
+// unsupportedEntry says that a bundle holds an entry of a kind that isn't read.
+type unsupportedEntry struct{ kind string }
+
+func (e *unsupportedEntry) Error() string { return "a log entry of type " + e.kind }
+
+// unreadEntry finds the kind that keeps a bundle from being read.
+func unreadEntry(raw []byte) string {
+	var b struct {
+		VerificationMaterial struct {
+			TlogEntries []struct {
+				CanonicalizedBody []byte `json:"canonicalizedBody"`
+			} `json:"tlogEntries"`
+		} `json:"verificationMaterial"`
+	}
+	if json.Unmarshal(raw, &b) != nil {
+		return ""
+	}
+	for _, e := range b.VerificationMaterial.TlogEntries {
+		if kind, version, err := kindOfBody(e.CanonicalizedBody); err == nil && !supported(kind, version) {
+			return kind + " " + version
+		}
+	}
+	return ""
+}
+
+func kindOfBody(body []byte) (kind, version string, err error) {
+	var b struct {
+		Kind    string `json:"kind"`
+		Version string `json:"apiVersion"`
+	}
+	err = inventory.StrictJSON(body, &b)
+	if err == nil && b.Kind == "" {
+		err = fmt.Errorf("the entry is of no kind")
+	}
+	return b.Kind, b.Version, err
 }
 
 // annotatedEntry reads cosign's bundle annotation: an entry of Rekor version 1
@@ -64,7 +132,8 @@ func (e logEntry) link() inventory.Link {
 func annotatedEntry(text string) logEntry {
 	bad := logEntry{kind: "unreadable", problem: "The transparency-log entry can't be read."}
 	var doc struct {
-		Payload struct {
+		SignedEntryTimestamp []byte
+		Payload              struct {
 			Body           []byte `json:"body"`
 			IntegratedTime int64  `json:"integratedTime"`
 			LogIndex       int64  `json:"logIndex"`
@@ -74,52 +143,41 @@ func annotatedEntry(text string) logEntry {
 	if inventory.StrictJSON([]byte(text), &doc) != nil {
 		return bad
 	}
-	var body struct {
-		Kind string          `json:"kind"`
-		Spec json.RawMessage `json:"spec"`
-	}
-	if inventory.StrictJSON(doc.Payload.Body, &body) != nil {
+	id, err := hex.DecodeString(doc.Payload.LogID)
+	if err != nil || len(id) == 0 {
 		return bad
 	}
-	e := logEntry{kind: body.Kind, logID: doc.Payload.LogID, index: doc.Payload.LogIndex}
-	if doc.Payload.IntegratedTime > 0 {
-		e.at = time.Unix(doc.Payload.IntegratedTime, 0)
-	}
-	if body.Kind != "hashedrekord" { // shown as it is; what it holds isn't compared
-		return e
-	}
-	var spec struct {
-		Data struct {
-			Hash struct {
-				Algorithm string `json:"algorithm"`
-				Value     string `json:"value"`
-			} `json:"hash"`
-		} `json:"data"`
-		Signature struct {
-			Content   []byte `json:"content"`
-			PublicKey struct {
-				Content []byte `json:"content"`
-			} `json:"publicKey"`
-		} `json:"signature"`
-	}
-	if json.Unmarshal(body.Spec, &spec) != nil {
+	kind, version, err := kindOfBody(doc.Payload.Body)
+	if err != nil {
 		return bad
 	}
-	digest, err := hex.DecodeString(spec.Data.Hash.Value)
-	if err != nil || len(digest) == 0 || len(spec.Signature.Content) == 0 {
+	if !supported(kind, version) {
+		return logEntry{kind: kind + " " + version, logID: string(id), index: doc.Payload.LogIndex, unsupported: true}
+	}
+	t, err := tlog.ParseTransparencyLogEntry(&protorekor.TransparencyLogEntry{
+		LogIndex: doc.Payload.LogIndex, LogId: &protocommon.LogId{KeyId: id}, IntegratedTime: doc.Payload.IntegratedTime,
+		KindVersion:       &protorekor.KindVersion{Kind: kind, Version: version},
+		InclusionPromise:  &protorekor.InclusionPromise{SignedEntryTimestamp: doc.SignedEntryTimestamp},
+		CanonicalizedBody: doc.Payload.Body,
+	})
+	if err != nil || tlog.ValidateEntry(t) != nil {
 		return bad
 	}
-	e.algorithm, e.digest, e.signature = spec.Data.Hash.Algorithm, digest, spec.Signature.Content
-	if public, _, _, err := verify.ParsePublicKey(spec.Signature.PublicKey.Content); err == nil {
-		e.key = loggedKey(public)
-	}
-	return e
+	return readEntry(t)
 }
 
-// bundledEntry reads an entry of a Sigstore bundle.
-func bundledEntry(t *tlog.Entry) logEntry {
-	e := logEntry{kind: t.TransparencyLogEntry().GetKindVersion().GetKind(), logID: hex.EncodeToString([]byte(t.LogKeyID())),
-		index: t.LogIndex(), signature: t.Signature()}
+// readEntry reads what an entry says.
+func readEntry(t *tlog.Entry) logEntry {
+	raw := t.TransparencyLogEntry()
+	e := logEntry{entry: t, logID: t.LogKeyID(), index: t.LogIndex()}
+	kind, version, err := kindOfBody(raw.GetCanonicalizedBody())
+	if err != nil || tlog.ValidateEntry(t) != nil {
+		return logEntry{kind: "unreadable", logID: e.logID, problem: "The transparency-log entry can't be read."}
+	}
+	e.kind, e.signature = kind+" "+version, t.Signature()
+	if !t.HasInclusionPromise() && t.HasInclusionProof() {
+		e.index = raw.GetInclusionProof().GetLogIndex() // the other one isn't vouched for
+	}
 	if at := t.IntegratedTime(); at.Unix() > 0 {
 		e.at = at
 	}

@@ -2,12 +2,16 @@ package cosign
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/sigstore/sigstore-go/pkg/bundle"
 
 	"signboard/inventory"
 	"signboard/inventory/verify"
@@ -40,8 +44,8 @@ func parsePayload(raw []byte) (payload, error) {
 // simpleSigning checks one layer of a signature manifest: the bytes of the
 // payload under the signature in the layer's annotations, and then what the
 // payload says.
-func simpleSigning(ctx context.Context, i *verify.Item, n int, layer inventory.Descriptor) inventory.Signature {
-	x := newExam(i, inventory.FormatSimpleSigning, n)
+func (c *Checker) simpleSigning(ctx context.Context, i *verify.Item, n int, layer inventory.Descriptor) inventory.Signature {
+	x := c.exam(i, inventory.FormatSimpleSigning, n)
 	x.statement.Name, x.statement.Fingerprint = "Simple-signing payload", string(layer.Digest)
 	if layer.MediaType != typeSimpleSigning {
 		x.Fail(verify.CheckPayloadWellformed, inventory.ReasonPayloadMalformed,
@@ -62,9 +66,29 @@ func simpleSigning(ctx context.Context, i *verify.Item, n int, layer inventory.D
 	}
 	x.fingerprint = inventory.DigestOf(signature)
 	m := annotated(layer)
-	x.key(m, false, func(k verify.Key) (string, bool) { return k.Verify(raw, signature) })
-	x.log(m, signature, func(e logEntry) bool { return e.of(raw) })
+	m.content = message(raw, signature, m.entries)
+	m.artifact = over(raw)
+	m.about = func(e *logEntry) bool { return e.of(raw) }
+	m.plain = func(k verify.Key) (string, bool) { return k.Verify(raw, signature) }
+	x.check(&m)
 	return x.signature()
+}
+
+// message is the signature over the payload, with the payload's digest as the log
+// entry has it: signers with larger curves log a longer one.
+func message(raw, signature []byte, entries []logEntry) *bundle.MessageSignature {
+	for i := range entries {
+		switch entries[i].algorithm {
+		case "sha384":
+			sum := sha512.Sum384(raw)
+			return bundle.NewMessageSignature(sum[:], "SHA2_384", signature)
+		case "sha512":
+			sum := sha512.Sum512(raw)
+			return bundle.NewMessageSignature(sum[:], "SHA2_512", signature)
+		}
+	}
+	sum := sha256.Sum256(raw)
+	return bundle.NewMessageSignature(sum[:], "SHA2_256", signature)
 }
 
 // payload checks what the payload says.
@@ -130,12 +154,17 @@ func annotated(layer inventory.Descriptor) material {
 	var m material
 	if text := layer.Annotations[annotationCertificate]; text != "" {
 		m.claim, m.claimError = parseClaimPEM([]byte(text))
+		m.intermediates = parseIntermediates([]byte(layer.Annotations[annotationChain]))
 	}
 	if text := layer.Annotations[annotationLogEntry]; text != "" {
 		m.entries = []logEntry{annotatedEntry(text)}
 	}
-	if layer.Annotations[annotationTimestamp] != "" {
-		m.timestamps = 1
+	if text := layer.Annotations[annotationTimestamp]; text != "" {
+		var doc struct{ SignedRFC3161Timestamp []byte }
+		if inventory.StrictJSON([]byte(text), &doc) != nil {
+			doc.SignedRFC3161Timestamp = nil // unreadable, and found to be so when it is checked
+		}
+		m.timestamps = [][]byte{doc.SignedRFC3161Timestamp}
 	}
 	return m
 }

@@ -20,6 +20,7 @@ type statement struct {
 	Type          string
 	PredicateType string
 	Subjects      []subject
+	Predicate     json.RawMessage
 }
 
 type subject struct {
@@ -43,6 +44,7 @@ func parseStatement(raw []byte) (statement, error) {
 			return s, fmt.Errorf("%s: %w", field.name, err)
 		}
 	}
+	s.Predicate = fields["predicate"]
 	const subjects, digests = 1024, 32
 	if len(s.Subjects) == 0 || len(s.Subjects) > subjects {
 		return s, errors.New("no subject, or too many")
