@@ -45,7 +45,7 @@ func fixture(tb testing.TB, name string) *verifytest.Repo {
 // inspect looks at an image and checks what is attached to it.
 func inspect(tb testing.TB, source verify.Source, s inventory.Subject, ring *verify.Keyring) inventory.Evidence {
 	tb.Helper()
-	in := verify.NewInspector(source, func() *verify.Keyring { return ring }, cosign.New(nil), notation.New(nil, nil))
+	in := verify.NewInspector(source, func() *verify.Keyring { return ring }, cosign.New(nil))
 	e := in.Verify(tb.Context(), s, in.Discover(tb.Context(), s))
 	for _, signature := range e.Signatures {
 		consistent(tb, signature)
