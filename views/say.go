@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -260,6 +261,11 @@ func ownFacts(s inventory.Signature) []inventory.Fact {
 		}
 	}
 	return nil
+}
+
+// besideName leaves out of the facts what the signer's name says already.
+func besideName(s inventory.Signer, facts []inventory.Fact) []inventory.Fact {
+	return slices.DeleteFunc(facts, func(f inventory.Fact) bool { return f.Value == s.Name })
 }
 
 // claimed reports whether nobody signed an attestation: a build says it.

@@ -108,7 +108,7 @@ func (l ChainLink) word() string {
 	if r, ok := l.State(); ok {
 		return ResultWord(r)
 	}
-	return "Nothing to check"
+	return "No check of its own"
 }
 
 // hasDetails reports whether more is known of the link than its name.

@@ -16,7 +16,7 @@ func IDFacts(id inventory.SignerID) []inventory.Fact {
 	case inventory.KeySigner:
 		return []inventory.Fact{{Name: "Fingerprint", Value: rest}}
 	case inventory.KeylessSigner:
-		return []inventory.Fact{{Name: "Identity", Value: after}, {Name: "Vouched for by", Value: before}}
+		return []inventory.Fact{{Name: "Identity", Value: after}, {Name: "Issuer of the identity", Value: before}}
 	case inventory.X509Signer:
 		return []inventory.Fact{{Name: "Subject", Value: after}, {Name: "Trust anchor", Value: before}}
 	case inventory.TUFSigner:

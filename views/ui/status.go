@@ -172,7 +172,7 @@ func RoleWord(r inventory.LinkRole) string {
 	case inventory.RoleKey:
 		return "Key"
 	case inventory.RoleLeaf:
-		return "Signer's certificate"
+		return "Certificate"
 	case inventory.RoleIntermediate:
 		return "Intermediate"
 	case inventory.RoleRoot:
@@ -193,11 +193,9 @@ func RoleTerm(r inventory.LinkRole) string {
 	case inventory.RoleStatement:
 		return "payload"
 	case inventory.RoleLeaf:
-		return "leaf certificate"
+		return "the signer's own (leaf)"
 	case inventory.RoleIntermediate:
 		return "intermediate certificate"
-	case inventory.RoleRoot:
-		return "root certificate"
 	case inventory.RoleTlog:
 		return "transparency log"
 	case inventory.RoleTimestamp:
