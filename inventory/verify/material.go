@@ -46,7 +46,15 @@ func newRecorder(source Source) *recorder {
 		Manifests: map[inventory.Digest]stored{}, Blobs: map[inventory.Digest][]byte{}}}
 }
 
+// Manifest answers from what was kept, too: several checkers ask for the image
+// they are looking at.
 func (r *recorder) Manifest(ctx context.Context, repository, reference string) (inventory.Manifest, error) {
+	r.mu.Lock()
+	kept, ok := r.kept.Manifests[inventory.Digest(reference)]
+	r.mu.Unlock()
+	if ok {
+		return inventory.ParseManifest(kept.Raw, kept.MediaType)
+	}
 	m, err := r.Source.Manifest(ctx, repository, reference)
 	if err == nil && string(m.Digest) == reference {
 		r.keep(m)
