@@ -44,9 +44,9 @@ func TestRecount_findsNoDriftAfterAnything(t *testing.T) {
 			}
 			return signed(n, inventory.Unapproved, []int{r.IntN(3), 3}, tag)
 		}
-		for step := range 150 {
+		for step := range 200 {
 			w.after(time.Duration(r.IntN(120)) * time.Minute)
-			switch action := r.IntN(14); action {
+			switch action := r.IntN(17); action {
 			case 0, 1, 2, 3, 4:
 				registry, repository := pick()
 				if repository == "" {
@@ -108,6 +108,26 @@ func TestRecount_findsNoDriftAfterAnything(t *testing.T) {
 				for _, c := range configured[:2-len(w.registries)] {
 					present[c.Name] = nil // whatever is left of it shows with the next listing
 				}
+			case 14, 15:
+				stale, err := w.db.StaleMaterial(t.Context(), w.registries[0].Name, int64(r.IntN(3)), w.now, 1+r.IntN(5))
+				w.must(err)
+				var list []inventory.Reverified
+				for _, m := range stale {
+					f := finding("")
+					for f.Failure != nil || len(f.Evidence.Signatures) == 0 {
+						f = finding("")
+					}
+					v := inventory.Reverified{Was: m, Evidence: f.Evidence, Verdict: f.Verdict, Unproven: verdict(inventory.Unknown), TrustRevision: int64(r.IntN(3))}
+					if r.IntN(3) == 0 {
+						v.Evidence.Incomplete, v.Evidence.Fingerprint = outage, ""
+					}
+					list = append(list, v)
+				}
+				w.reverified(list...)
+			case 16:
+				stale, err := w.db.StaleMaterial(t.Context(), w.registries[0].Name, 0, w.now, 1)
+				w.must(err)
+				w.must(w.db.DiscardMaterial(t.Context(), stale, w.now))
 			case 13:
 				w.teams = teams[:r.IntN(len(teams)+1)]
 				w.configure()

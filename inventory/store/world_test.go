@@ -163,6 +163,7 @@ func signed(n int, status inventory.Status, by []int, tags ...string) inventory.
 		})
 	}
 	f.Evidence.Fingerprint = digest(2000 + n)
+	f.Evidence.Material = fmt.Appendf(nil, "material %d\x00\xff", n)
 	return f
 }
 
