@@ -62,6 +62,9 @@ func (r *role) facts() []inventory.Fact {
 func keyLink(k key, role inventory.LinkRole) inventory.Link {
 	l := inventory.Link{Role: role, Name: "Key " + short(k.id), Fingerprint: string(k.spki),
 		Facts: []inventory.Fact{{Name: "Key id", Value: k.id}, {Name: "Algorithm", Value: k.algorithm}}}
+	if k.bareID != k.id {
+		l.Facts = append(l.Facts, inventory.Fact{Name: "Key id without its certificate", Value: k.bareID})
+	}
 	if c := k.cert(); c != nil {
 		if role == inventory.RoleKey {
 			l.Role = inventory.RoleLeaf

@@ -72,7 +72,7 @@ type Server struct {
 // when it is first seen.
 type Pin struct {
 	Repositories []inventory.Glob // over "registry/repository", or over the repository's own name
-	RootKeyIDs   []string         // as "notary key list" shows them: 64 hexadecimal characters
+	RootKeyIDs   []string         // as root.json, "docker trust inspect" or "notary key list" has them: 64 hexadecimal characters
 	CA           []*x509.Certificate
 }
 

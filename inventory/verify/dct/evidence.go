@@ -173,6 +173,7 @@ func (t *trial) signer() *inventory.Signer {
 		{Name: "Repository", Value: v.gun}, {Name: "Role", Value: alias}, {Name: "Key id", Value: k.id}, {Name: "Algorithm", Value: k.algorithm}}}
 	if c := k.cert(); c != nil {
 		s.Facts = append(s.Facts,
+			inventory.Fact{Name: "Key id without its certificate", Value: k.bareID},
 			inventory.Fact{Name: "Certificate subject", Value: shown(c.Subject.String())},
 			inventory.Fact{Name: "Certificate issuer", Value: shown(c.Issuer.String())},
 			inventory.Fact{Name: "Certificate serial", Value: c.SerialNumber.Text(16)},

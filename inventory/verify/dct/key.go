@@ -20,7 +20,8 @@ import (
 
 // key is a public key that metadata names.
 type key struct {
-	id        string // its hash, certificate and all
+	id        string // its hash, certificate and all: how metadata names it
+	bareID    string // the same without the certificate: how the notary client shows it
 	algorithm string
 	spki      inventory.Digest    // of the key itself: two certificates of one key are one key
 	certs     []*x509.Certificate // the leaf and what leads to its root; nil for a bare key
@@ -97,7 +98,8 @@ func readKey(id string, public data.PublicKey) (k key, err error) {
 		return k, err
 	}
 	k.spki = inventory.DigestOf(der)
-	return k, nil
+	k.bareID, err = utils.CanonicalKeyID(public)
+	return k, err
 }
 
 // keyset is who may sign for a role, and how many of them have to.

@@ -79,7 +79,7 @@ func (s keyset) pinned(pins []Pin, now time.Time) keyset {
 }
 
 func (p Pin) holds(k key, now time.Time) bool {
-	if slices.ContainsFunc(p.RootKeyIDs, func(id string) bool { return strings.EqualFold(id, k.id) }) {
+	if slices.ContainsFunc(p.RootKeyIDs, func(id string) bool { return strings.EqualFold(id, k.id) || strings.EqualFold(id, k.bareID) }) {
 		return true
 	}
 	if len(p.CA) == 0 {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the recordings beside it anew, with the notary client against a notary
-# server that has never seen the names below. Needs notary, openssl and curl on
+# server. What that holds under the names below is deleted. Needs notary, openssl and curl on
 # PATH and the environment variables
 #   NOTARY_SERVER  the server's address, http://… or https://…
 #   NOTARY_CA      a PEM file with the certificate of an https server's authority
@@ -45,6 +45,10 @@ person() { # NAME [rsa]: a key and a certificate of its own, as a delegate has t
 }
 hold() { notary_ key import "$trust/$1.key" --role "$2"; } # the person's own machine
 
+for name in plain delegated rotated; do
+  curl -fsS -X DELETE ${NOTARY_CA:+--cacert "$NOTARY_CA"} "$NOTARY_SERVER/v2/$host/dct/$name/_trust/tuf/" -o "$trust/log" || true
+done
+
 # One repository, signed by its own targets key: two tags on one image.
 gun=$host/dct/plain
 notary_ init "$gun" --publish
@@ -71,10 +75,11 @@ sign "$gun" nightly-1 "delegated image two" targets/bob
 sign "$gun" v3 "delegated image three" targets
 sign "$gun" v3 "delegated image three" targets/releases
 record delegated-1 "$gun"
-# Alice leaves: her key goes, what she signed stays.
+# Alice leaves: her key goes, what she signed stays. The client tells a key by
+# the id of what is in its certificate.
+alice=$(notary -s "$NOTARY_SERVER" "${ca[@]}" -d "$trust" delegation list "$gun" | grep '^targets/releases ' | grep -oE '[0-9a-f]{64}')
 person carol
 notary_ delegation add "$gun" targets/releases "$trust/carol.crt" --all-paths --publish
-alice=$(notary -s "$NOTARY_SERVER" "${ca[@]}" -d "$trust" delegation list "$gun" | awk '$1 == "targets/releases" {for (i = 3; i <= NF; i++) print $i}' | head -1)
 notary_ delegation remove "$gun" targets/releases "$alice" --yes --publish
 record delegated-2 "$gun"
 
