@@ -29,6 +29,7 @@ func pages(tb *tab) []page {
 		{name: "signers-approved", path: "/signers?standing=approved", says: "payments release pipeline"},
 		{name: "quarantine", path: "/quarantine", says: "uarantine"},
 		{name: "registries", path: "/registries", says: "demo"},
+		{name: "trust", path: "/trust", says: "oot"},
 		{name: "audit", path: "/audit", says: "Sam Lindqvist"},
 		{name: "learn", path: "/learn", says: "no_signature"},
 		{name: "reason", path: "/learn/no_signature?image=registry.example.com/app&tag=v1&digest=sha256:" + strings.Repeat("a", 64), says: "cosign sign"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,7 +149,19 @@ func (i Image) page(r *http.Request, d inventory.Digest, full string) (views.Ima
 	if len(image.Tags) > 0 {
 		frame.Title = image.Repository + ":" + image.Tags[0]
 	}
-	return views.ImagePage{Frame: frame, Image: image, Host: host(registries, image.Registry)}, nil
+	p := views.ImagePage{Frame: frame, Image: image, Host: host(registries, image.Registry)}
+	p.Address = p.Host
+	if plain(registries, image.Registry) {
+		p.Address = "http://" + p.Host
+	}
+	return p, nil
+}
+
+// plain reports whether a registry speaks HTTP: tools have to be told.
+func plain(registries []inventory.Registry, name string) bool {
+	return slices.ContainsFunc(registries, func(r inventory.Registry) bool {
+		return r.Name == name && strings.HasPrefix(r.URL, "http://")
+	})
 }
 
 // host is where a registry lives, host[:port].

@@ -23,6 +23,7 @@ type Overview struct {
 	Store       OverviewStore
 	Signers     SignerStore
 	Quarantines QuarantineStore
+	Roots       func() []inventory.TrustRoot // as Trust.Roots
 }
 
 // trendDays is how many days the trend shows; movedDays is for how long a tag
@@ -67,7 +68,11 @@ func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	p.Attention = attention(p, waiting, frame.Inbox, moved)
+	var roots []inventory.TrustRoot
+	if o.Roots != nil {
+		roots = o.Roots()
+	}
+	p.Attention = attention(p, waiting, frame.Inbox, moved, roots)
 	return show(w, r, http.StatusOK, p)
 }
 
@@ -85,13 +90,18 @@ func weekAgo(days []inventory.Day, now time.Time) *inventory.Day {
 }
 
 // attention lists what needs somebody, most urgent first.
-func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, moved []inventory.MovedTag) []views.Attention {
+func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, moved []inventory.MovedTag, roots []inventory.TrustRoot) []views.Attention {
 	var list []views.Attention
 	if n := p.Counts.Of(inventory.Failed); n > 0 {
 		list = append(list, views.ImagesNeed(inventory.Failed, n, p.Team))
 	}
 	for _, registry := range p.Failing {
 		list = append(list, views.RegistryFailing(registry))
+	}
+	for _, root := range roots {
+		if root.Stale {
+			list = append(list, views.RootStale(root))
+		}
 	}
 	for _, t := range moved {
 		if t.Before == inventory.Trusted && t.After != inventory.Trusted {

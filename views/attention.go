@@ -24,7 +24,7 @@ func SignersWaiting(signers, images int) Attention {
 func ImagesNeed(status inventory.Status, images int, team string) Attention {
 	words := map[inventory.Status][2]string{
 		inventory.Failed:       {"with a signature that fails its checks", "Look at these first: a copied or altered signature looks like this."},
-		inventory.Unverifiable: {"signed by a key we don't have", "A reviewer can register the key; then they are checked."},
+		inventory.Unverifiable: {"signed, the key or root not known here", "An operator registers the key or names the root; then they are checked."},
 		inventory.Unapproved:   {"signed, the signer not approved", "A reviewer decides about the signer, once for all of them."},
 		inventory.Unsigned:     {"without a signature", "Their teams sign them; each page shows the command."},
 		inventory.Unknown:      {"that could not be checked", "The registry's operator can help; nothing is assumed meanwhile."},
@@ -55,6 +55,22 @@ func RegistryFailing(r inventory.Registry) Attention {
 		a.Title = ui.Plural(a.Count, "repository", "repositories") + " of " + inventory.Visible(r.Name) + " cannot be read"
 	} else if r.State.Failing != nil {
 		a.Detail = inventory.Visible(r.State.Failing.Message)
+	}
+	return a
+}
+
+// RootStale says that a root of trust should be newer than it is, or isn't
+// there.
+func RootStale(r inventory.TrustRoot) Attention {
+	a := Attention{
+		Icon:   "landmark",
+		Title:  "The root of trust " + inventory.Visible(r.Name) + " is too old",
+		Detail: "What is new in it isn't known here: such signatures can't be checked.",
+		URL:    "/trust#" + rootAnchor(r.Kind, r.Name),
+		Action: "See why",
+	}
+	if len(r.Facts) == 0 {
+		a.Title, a.Detail = "The root of trust "+inventory.Visible(r.Name)+" is not there", "Signatures that need it can't be checked."
 	}
 	return a
 }

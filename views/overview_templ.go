@@ -30,7 +30,7 @@ type OverviewPage struct {
 }
 
 // Attention is one thing that needs somebody. Make it with SignersWaiting,
-// ImagesNeed, RegistryFailing, ApprovalExpiring or TagMoved, which know the
+// ImagesNeed, RegistryFailing, RootStale, ApprovalExpiring or TagMoved, which know the
 // words.
 type Attention struct {
 	Status inventory.Status // lends its badge; empty for none

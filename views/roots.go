@@ -14,13 +14,36 @@ type rootKind struct {
 }
 
 var kindsOfRoots = []rootKind{
-	{"sigstore", "Sigstore", "What vouches for keyless signatures: certificate authorities, transparency logs and timestamp authorities that belong together. Each instance is checked by itself; they are never mixed.",
-		"trust:\n  sigstore:\n    # the public instance\n    - {name: public-good, tuf: public-good}\n    # one of your own\n    - {name: private, trusted_root: trusted_root.json}"},
-	{"notation", "Notation", "Company certificate authorities that signing certificates may lead to, and authorities for timestamps.",
-		"trust:\n  notation:\n    - {name: acme, type: ca, certificates: acme-root.pem}\n    - {name: acme-tsa, type: tsa, certificates: tsa-root.pem}"},
-	{"notary", "Docker Content Trust", "Servers beside a registry that keep its signatures (Notary version 1). Docker Hub's closes on 8 December 2026.",
-		"trust:\n  notary:\n    - {registry: local, url: \"https://notary.example.com\", ca: notary-ca.pem}"},
+	{"sigstore", "Sigstore", "What vouches for keyless signatures: certificate authorities, transparency logs and timestamp authorities that belong together. Each instance is checked by itself; they are never mixed.", sigstoreConfig},
+	{"notation", "Notation", "Company certificate authorities that signing certificates may lead to, and authorities for timestamps.", notationConfig},
+	{"notary", "Docker Content Trust", "Servers beside a registry that keep its signatures (Notary version 1). Docker Hub's closes on 8 December 2026.", notaryConfig},
 }
+
+// What an operator writes into signboard.yaml.
+const (
+	sigstoreConfig = `trust:
+  sigstore:
+    # the public instance
+    - name: public-good
+      tuf: public-good
+    # one of your own
+    - name: private
+      trusted_root: trusted_root.json`
+	notationConfig = `trust:
+  notation:
+    - name: acme
+      type: ca
+      certificates: acme-root.pem
+    # whose timestamps count
+    - name: acme-tsa
+      type: tsa
+      certificates: tsa-root.pem`
+	notaryConfig = `trust:
+  notary:
+    - registry: local
+      url: https://notary.example.com
+      ca: notary-ca.pem`
+)
 
 // namedRoot is a root with the place on the page where it is found.
 type namedRoot struct {
@@ -90,9 +113,9 @@ func rootsSentence(roots []inventory.TrustRoot) string {
 	}
 	switch {
 	case len(roots) == 0:
-		return "Only registered keys are trusted to check with."
+		return "Signatures are checked against registered keys only."
 	case old > 0:
-		return ui.Number(old) + " of " + ui.Count(len(roots), "root of trust needs", "roots of trust need") + " renewing."
+		return ui.Number(old) + " of " + ui.Count(len(roots), "root of trust", "roots of trust") + ui.Plural(old, " needs", " need") + " renewing."
 	}
 	return ui.Count(len(roots), "root of trust, as new as it should be.", "roots of trust, all as new as they should be.")
 }

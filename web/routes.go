@@ -21,6 +21,7 @@ type Routes struct {
 	Signer     handlers.Signer
 	Quarantine handlers.Quarantine
 	Registry   handlers.Registry
+	Trust      handlers.Trust
 	Audit      handlers.Audit
 	Learn      handlers.Learn
 	Search     handlers.Search
@@ -58,6 +59,7 @@ func (t Routes) Handler() http.Handler {
 		r.Post("/quarantine/{id}/release", page(t.Quarantine.Release))
 		r.Get("/registries", page(t.Registry.List))
 		r.Post("/registries/{name}/sync", page(t.Registry.SyncNow))
+		r.Get("/trust", page(t.Trust.List))
 		r.Get("/audit", page(t.Audit.List))
 		r.Get("/learn", page(t.Learn.List))
 		r.Get("/learn/{code}", page(t.Learn.Show))

@@ -61,6 +61,7 @@ func visits(approved inventory.Signer) []visit {
 		{"/signers/{id}", "/signers/key:none", viewer, 404, page, "Not found · Signboard", "This signer isn't known here."},
 		{"/quarantine", "/quarantine", viewer, 200, page, "Quarantine · Signboard", "holds a secret"},
 		{"/registries", "/registries", viewer, 200, page, "Registries · Signboard", "https://registry.test"},
+		{"/trust", "/trust", viewer, 200, page, "Roots of trust · Signboard", "1 of 2 roots of trust needs renewing."},
 		{"/audit", "/audit", viewer, 200, page, "Audit · Signboard", "image.quarantine"},
 		{"/learn", "/learn", viewer, 200, page, "Learn · Signboard", "signature_mismatch"},
 		{"/learn/{code}", "/learn/no_signature", viewer, 200, page, "What does “no_signature” mean? · Signboard", "cosign sign"},

@@ -134,11 +134,12 @@ func newWorld(t *testing.T, p plan) *world {
 	image := handlers.Image{Pages: pages, Store: w.db, Signers: w.db}
 	w.routes = web.Routes{
 		Guard: guard, Sessions: people,
-		Overview:   handlers.Overview{Pages: pages, Store: w.db, Signers: w.db, Quarantines: w.db},
+		Overview:   handlers.Overview{Pages: pages, Store: w.db, Signers: w.db, Quarantines: w.db, Roots: roots},
 		Image:      image,
 		Signer:     handlers.Signer{Pages: pages, Store: w.db, Images: w.db, Door: w.door, Approvers: w.door.Approvers},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: w.db, Images: image, Door: w.door},
 		Registry:   handlers.Registry{Pages: pages, Store: w.db, Sync: w.syncNow},
+		Trust:      handlers.Trust{Pages: pages, Roots: roots},
 		Audit:      handlers.Audit{Pages: pages, Store: w.db},
 		Learn:      handlers.Learn{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: w.db},
@@ -152,6 +153,15 @@ func newWorld(t *testing.T, p plan) *world {
 	}
 	w.handler = w.routes.Handler()
 	return w
+}
+
+// roots are two roots of trust, one of which is too old.
+func roots() []inventory.TrustRoot {
+	old := noon.AddDate(0, 0, -12)
+	return []inventory.TrustRoot{
+		{Kind: "sigstore", Name: "plant", Source: "https://tuf.test", ObtainedAt: &old, Stale: true, Facts: []inventory.Fact{{Name: "Certificate authority", Value: "CN=plant"}}},
+		{Kind: "notation", Name: "acme", Source: "acme.pem"},
+	}
 }
 
 // syncNow stands for the program's, which knows its configuration.

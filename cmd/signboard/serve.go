@@ -90,6 +90,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Signer:     handlers.Signer{Pages: pages, Store: a.store, Images: a.store, Door: a.door, Approvers: c.Review.Approvers},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: a.store, Images: image, Door: a.door},
 		Registry:   handlers.Registry{Pages: pages, Store: a.store, Sync: a.syncNow},
+		Trust:      handlers.Trust{Pages: pages},
 		Audit:      handlers.Audit{Pages: pages, Store: a.store},
 		Learn:      handlers.Learn{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: a.store},

@@ -251,7 +251,7 @@ func StatusShort(s inventory.Status) string {
 	case inventory.Unapproved:
 		return "signer not approved yet"
 	case inventory.Unverifiable:
-		return "key not known here"
+		return "key or root not known here"
 	case inventory.Failed:
 		return "signature fails its checks"
 	case inventory.Unsigned:
