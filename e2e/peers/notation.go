@@ -15,11 +15,13 @@ import (
 // that nobody does, each with a leaf to sign with.
 type notation struct {
 	known, unknown *certificate
-	home           string // what XDG_CONFIG_HOME is for notation
+	// What XDG_CONFIG_HOME is for notation: the first to sign and to verify with,
+	// the second to verify with where every signature has to be timestamped.
+	home, timely string
 }
 
 func (w *world) setUpNotation(ctx context.Context) (err error) {
-	n := &notation{home: filepath.Join(w.dir, "notation")}
+	n := &notation{home: filepath.Join(w.dir, "notation"), timely: filepath.Join(w.dir, "notation-timely")}
 	w.notation = n
 	type object = map[string]any
 	var keys []object
@@ -46,24 +48,25 @@ func (w *world) setUpNotation(ctx context.Context) (err error) {
 			n.unknown = ca
 		}
 	}
-	config := filepath.Join(n.home, "notation")
-	stores := filepath.Join(config, "truststore", "x509")
 	signing, err := json.Marshal(object{"default": "known", "keys": keys})
 	if err != nil {
 		return err
 	}
-	policy, err := json.Marshal(object{"version": "1.0", "trustPolicies": []object{{
-		"name": "peers", "registryScopes": []string{"*"}, "signatureVerification": object{"level": "strict"},
-		"trustStores": []string{"ca:peers", "tsa:peers"}, "trustedIdentities": []string{"*"},
-	}}})
-	if err != nil {
-		return err
+	errs := []error{}
+	for home, timestamp := range map[string]string{n.home: "afterCertExpiry", n.timely: "always"} {
+		config := filepath.Join(home, "notation")
+		stores := filepath.Join(config, "truststore", "x509")
+		policy, err := json.Marshal(object{"version": "1.0", "trustPolicies": []object{{
+			"name": "peers", "registryScopes": []string{"*"}, "signatureVerification": object{"level": "strict", "verifyTimestamp": timestamp},
+			"trustStores": []string{"ca:peers", "tsa:peers"}, "trustedIdentities": []string{"*"},
+		}}})
+		errs = append(errs, err,
+			os.MkdirAll(filepath.Join(stores, "ca", "peers"), 0o700), os.MkdirAll(filepath.Join(stores, "tsa", "peers"), 0o700),
+			writePEM(filepath.Join(stores, "ca", "peers", "ca.pem"), "CERTIFICATE", n.known.Raw),
+			writePEM(filepath.Join(stores, "tsa", "peers", "tsa.pem"), "CERTIFICATE", w.sigstore.tsaRoot.Raw),
+			os.WriteFile(filepath.Join(config, "signingkeys.json"), signing, 0o600),
+			os.WriteFile(filepath.Join(config, "trustpolicy.json"), policy, 0o600),
+		)
 	}
-	return errors.Join(
-		os.MkdirAll(filepath.Join(stores, "ca", "peers"), 0o700), os.MkdirAll(filepath.Join(stores, "tsa", "peers"), 0o700),
-		writePEM(filepath.Join(stores, "ca", "peers", "ca.pem"), "CERTIFICATE", n.known.Raw),
-		writePEM(filepath.Join(stores, "tsa", "peers", "tsa.pem"), "CERTIFICATE", w.sigstore.tsaRoot.Raw),
-		os.WriteFile(filepath.Join(config, "signingkeys.json"), signing, 0o600),
-		os.WriteFile(filepath.Join(config, "trustpolicy.json"), policy, 0o600),
-	)
+	return errors.Join(errs...)
 }

@@ -29,12 +29,12 @@ const (
 )
 
 func newIssuer() (*issuer, error) {
-	key, err := newKey("ecdsa-p256")
+	key, err := newKey("rsa") // cosign takes a token for one only when it is signed with RS256
 	if err != nil {
 		return nil, err
 	}
 	i := &issuer{}
-	if i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: "peers"}}, nil); err != nil {
+	if i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: "peers"}}, nil); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
@@ -44,11 +44,11 @@ func newIssuer() (*issuer, error) {
 				"issuer": i.url(path), "jwks_uri": i.url(path) + "/keys",
 				"authorization_endpoint": i.url(path) + "/authorize", "token_endpoint": i.url(path) + "/token",
 				"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
-				"id_token_signing_alg_values_supported": []string{"ES256"},
+				"id_token_signing_alg_values_supported": []string{"RS256"},
 			})
 		})
 		mux.HandleFunc("GET "+path+"/keys", func(w http.ResponseWriter, r *http.Request) {
-			json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: crypto.PublicKey(key.Public()), KeyID: "peers", Algorithm: "ES256", Use: "sig"}}})
+			json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: crypto.PublicKey(key.Public()), KeyID: "peers", Algorithm: "RS256", Use: "sig"}}})
 		})
 	}
 	i.server = httptest.NewServer(mux)
@@ -86,29 +86,30 @@ func (i *issuer) token(path, subject string, claims map[string]any) (string, err
 	}).Claims(claims).Serialize()
 }
 
-// fulcioConfig tells Fulcio what each issuer's tokens say, in the form of its
-// own configuration for GitHub.
+// fulcioConfig tells Fulcio what each issuer's tokens say. The workflows' are
+// described as its own configuration describes GitHub's.
 func (i *issuer) fulcioConfig() ([]byte, error) {
-	email := func(path string) map[string]any {
-		return map[string]any{"issuer-url": i.url(path), "client-id": "sigstore", "type": "email", "contact": "peers@example.com", "description": "peers"}
+	type object = map[string]any
+	entry := func(path, kind string) object {
+		return object{"IssuerURL": i.url(path), "ClientID": "sigstore", "Type": kind, "Contact": "peers@example.com", "Description": "peers"}
 	}
-	return json.Marshal(map[string]any{
-		"oidc-issuers": map[string]any{
-			i.url(people): email(people), i.url(strangers): email(strangers),
-			i.url(workflows): map[string]any{"issuer-url": i.url(workflows), "client-id": "sigstore", "type": "ci-provider", "ci-provider": "peers-ci",
-				"contact": "peers@example.com", "description": "peers"},
+	ci := entry(workflows, "ci-provider")
+	ci["CIProvider"] = "peers-ci"
+	return json.Marshal(object{
+		"OIDCIssuers": object{
+			i.url(people): entry(people, "email"), i.url(strangers): entry(strangers, "email"), i.url(workflows): ci,
 		},
-		"ci-issuer-metadata": map[string]any{"peers-ci": map[string]any{
-			"default-template-values": map[string]string{"url": "https://ci.example.com"},
-			"extension-templates": map[string]string{
-				"github-workflow-trigger": "event_name", "github-workflow-sha": "sha", "github-workflow-name": "workflow",
-				"github-workflow-repository": "repository", "github-workflow-ref": "ref",
-				"build-signer-uri": "{{ .url }}/{{ .job_workflow_ref }}", "build-signer-digest": "sha",
-				"runner-environment": "runner_environment", "source-repository-uri": "{{ .url }}/{{ .repository }}",
-				"source-repository-digest": "sha", "source-repository-ref": "ref", "build-trigger": "event_name",
-				"run-invocation-uri": "{{ .url }}/{{ .repository }}/runs/{{ .run_id }}/attempts/{{ .run_attempt }}",
+		"CIIssuerMetadata": object{"peers-ci": object{
+			"DefaultTemplateValues": object{"url": "https://ci.example.com"},
+			"ExtensionTemplates": object{
+				"GithubWorkflowTrigger": "event_name", "GithubWorkflowSHA": "sha", "GithubWorkflowName": "workflow",
+				"GithubWorkflowRepository": "repository", "GithubWorkflowRef": "ref",
+				"BuildSignerURI": "{{ .url }}/{{ .job_workflow_ref }}", "BuildSignerDigest": "sha", "BuildTrigger": "event_name",
+				"RunnerEnvironment": "runner_environment", "SourceRepositoryURI": "{{ .url }}/{{ .repository }}",
+				"SourceRepositoryDigest": "sha", "SourceRepositoryRef": "ref",
+				"RunInvocationURI": "{{ .url }}/{{ .repository }}/runs/{{ .run_id }}/attempts/{{ .run_attempt }}",
 			},
-			"subject-alternative-name-template": "{{ .url }}/{{ .job_workflow_ref }}",
+			"SubjectAlternativeNameTemplate": "{{ .url }}/{{ .job_workflow_ref }}",
 		}},
 	})
 }

@@ -29,6 +29,9 @@ func TestPeers(t *testing.T) {
 	t.Run("sign", func(t *testing.T) {
 		for _, r := range peers.registries {
 			for _, sc := range scenarios() {
+				if sc.kind == docker && !r.docker {
+					continue
+				}
 				t.Run(r.name+"/"+sc.name, func(t *testing.T) {
 					t.Parallel()
 					s := &stage{t, peers, r, "peers/" + sc.name}
@@ -48,7 +51,13 @@ func TestPeers(t *testing.T) {
 		return strings.Compare(a.registry.name+"/"+a.name, b.registry.name+"/"+b.name)
 	})
 
-	o := newOperator(t, peers, peers.registries, peers.trust(peers.registries))
+	var repositories []string
+	for _, p := range stock {
+		if p.registry.name == "olareg" {
+			repositories = append(repositories, p.image.repository)
+		}
+	}
+	o := newOperator(t, peers, peers.registries, repositories, peers.trust(peers.registries))
 	for _, kind := range kinds {
 		o.signboard(0, "key", "add", "--name", kind, peers.keys.public(kind))
 	}
@@ -63,7 +72,7 @@ func TestPeers(t *testing.T) {
 		v := views[n]
 		t.Run(p.registry.name+"/"+p.name, func(t *testing.T) { compare(t, p, v) })
 		rows = append(rows, []string{p.name, p.registry.name, says(p.reference.code == 0),
-			fmt.Sprintf("%s (%s, %s)", says(v.accepts(p.scenario, p.signer(peers, p.image))), v.Status, v.Reason), p.stricter})
+			fmt.Sprintf("%s (%s, %s)", says(v.accepts(p.scenario, p.signer(peers, p.image))), v.Status, v.Reason), p.stricter + p.wider})
 	}
 	fmt.Print(table(rows))
 }
@@ -73,12 +82,12 @@ func compare(t *testing.T, p played, v view) {
 	signer := p.signer(peers, p.image)
 	ours, reference := v.accepts(p.scenario, signer), p.reference.code == 0
 	switch {
-	case ours && !reference:
+	case ours && !reference && p.wider == "":
 		t.Errorf("signboard accepts what the reference refuses:\n%s\n%s", p.reference.command, p.reference.output)
 	case reference && !ours && p.stricter == "":
 		t.Errorf("signboard refuses what the reference accepts, and nothing says why: no verified %s by %s", p.format+p.predicate, signer)
-	case reference && ours && p.stricter != "":
-		t.Errorf("signboard is no longer stricter, though it should be: %s", p.stricter)
+	case reference == ours && p.stricter+p.wider != "":
+		t.Errorf("the answers no longer differ, though there is a reason why they do: %s", p.stricter+p.wider)
 	}
 	if v.Digest != p.image.digest {
 		t.Errorf("signboard looked at %s, not at %s", v.Digest, p.image.digest)

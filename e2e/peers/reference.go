@@ -31,6 +31,14 @@ func byKey(c cosign, key string) question {
 	}
 }
 
+// byHashed asks for one that was made over a hash other than SHA-256, which the
+// verifier doesn't find out by itself.
+func byHashed(c cosign, hash, key string) question {
+	return func(s *stage, i image) outcome {
+		return s.ask(nil, c.name(), append(append([]string{"verify", "--signature-digest-algorithm", hash}, s.unlogged(key)...), i.at())...)
+	}
+}
+
 // byReferrer asks for one that cosign 2 has hung on the image as a referrer.
 func byReferrer(key string) question {
 	return func(s *stage, i image) outcome {
@@ -67,10 +75,15 @@ func byAttester(c cosign, kind, key string) question {
 	}
 }
 
-// byNotation asks notation, whose policy is strict and knows one CA and one
-// timestamp authority.
+// byNotation asks notation, whose policy is strict and knows one CA.
 func byNotation(s *stage, i image) outcome {
 	return s.ask([]string{"XDG_CONFIG_HOME=" + s.notation.home}, "notation", "verify", "--insecure-registry", i.at())
+}
+
+// byTimelyNotation asks it for a signature with a timestamp, of the one
+// authority it knows.
+func byTimelyNotation(s *stage, i image) outcome {
+	return s.ask([]string{"XDG_CONFIG_HOME=" + s.notation.timely}, "notation", "verify", "--insecure-registry", i.at())
 }
 
 // byNotary asks a notary client that has seen nothing before, which therefore

@@ -14,6 +14,8 @@ type registry struct {
 	name      string
 	host      string
 	referrers bool // it has the referrers API
+	docker    bool // it takes manifests of the Docker kind
+	catalog   bool // it lists its repositories
 	service   *service
 }
 
@@ -42,7 +44,7 @@ func (w *world) newRegistry(name, kind string) (*registry, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
-	r := &registry{name: name, host: local(ports[0]), referrers: kind != "distribution"}
+	r := &registry{name: name, host: local(ports[0]), referrers: kind != "distribution", docker: kind != "zot", catalog: kind != "olareg"}
 	r.service = &service{name: name, path: w.bin[kind], ready: answers("http://" + r.host + "/v2/")}
 	config := filepath.Join(w.dir, name+".json") // YAML is JSON enough for distribution
 	text := ""

@@ -16,6 +16,7 @@ type scenario struct {
 	name string
 	make func(s *stage) image
 	ask  question
+	kind bool // of the image: docker isn't taken by every registry
 	// accepts is what the reference says. The scenario is wrong when it doesn't.
 	accepts bool
 
@@ -27,9 +28,10 @@ type scenario struct {
 	status    string
 	reason    string
 
-	// stricter is why we refuse what the reference accepts. There is no field
-	// for the opposite.
+	// stricter is why we refuse what the reference accepts. wider is why the
+	// reference can't answer what we can; it is for flaws of the tool alone.
 	stricter string
+	wider    string
 }
 
 // Ids of signers.
@@ -119,12 +121,11 @@ func scenarios() []scenario {
 
 func keyScenarios() []scenario {
 	var all []scenario
-	for _, kind := range kinds {
-		for _, c := range []cosign{2, 3} {
-			format := map[cosign]string{2: legacy, 3: bundle}[c]
+	for _, c := range []cosign{2, 3} {
+		for kind, hash := range map[string]string{"ecdsa-p256": "sha256", "ecdsa-p384": "sha384", "rsa": "sha256"} {
 			all = append(all, scenario{
-				name: c.name() + "-" + kind, make: signed(func(s *stage, i image) { s.signKey(c, kind, i) }), ask: byKey(c, kind),
-				accepts: true, signer: key(kind), format: format, status: verified, reason: "signer_not_approved",
+				name: c.name() + "-" + kind, make: signed(func(s *stage, i image) { s.signKey(c, kind, i) }), ask: byHashed(c, hash, kind),
+				accepts: true, signer: key(kind), format: map[cosign]string{2: legacy, 3: bundle}[c], status: verified, reason: "signer_not_approved",
 			})
 		}
 	}
@@ -139,8 +140,19 @@ func keyScenarios() []scenario {
 			accepts: true, signer: key(p256), format: legacy, status: verified, reason: "signer_not_approved",
 		},
 		scenario{
-			name: "both-schemes", make: signed(func(s *stage, i image) { s.signKey(2, p256, i); s.signKey(3, "unknown", i) }), ask: byKey(2, p256),
-			accepts: true, signer: key(p256), format: legacy, status: verified, reason: "signer_not_approved",
+			name: "cosign2-ed25519", make: signed(func(s *stage, i image) { s.signKey(2, "ed25519", i) }), ask: byKey(2, "ed25519"),
+			signer: key("ed25519"), format: legacy, status: verified, reason: "signer_not_approved",
+			wider: "cosign signs with Ed25519ph, and its verify command tries plain Ed25519 only: it refuses its own signature",
+		},
+		scenario{
+			name: "attached-ed25519", make: signed(func(s *stage, i image) { s.signOutside("ed25519", i) }), ask: byKey(2, "ed25519"),
+			accepts: true, signer: key("ed25519"), format: legacy, status: verified, reason: "signer_not_approved",
+		},
+		// cosign ignores a .sig once there is a bundle, so only the bundle can be
+		// asked for.
+		scenario{
+			name: "both-schemes", make: signed(func(s *stage, i image) { s.signKey(2, "rsa", i); s.signKey(3, p256, i) }), ask: byKey(3, p256),
+			accepts: true, signer: key(p256), format: bundle, status: verified, reason: "signer_not_approved",
 		},
 		scenario{
 			name: "cosign2-logged", make: signed(func(s *stage, i image) { s.signLogged(2, "rekor1", p256, i) }), ask: byLoggedKey(2, p256),
@@ -210,7 +222,7 @@ func notationScenarios() []scenario {
 		all = append(all,
 			scenario{name: "notation-" + format, make: signed(sign("known")), ask: byNotation,
 				accepts: true, signer: subject, format: ours, status: verified, reason: "signer_not_approved"},
-			scenario{name: "notation-" + format + "-timestamped", make: signed(func(s *stage, i image) { sign("known", s.timestamped()...)(s, i) }), ask: byNotation,
+			scenario{name: "notation-" + format + "-timestamped", make: signed(func(s *stage, i image) { sign("known", s.timestamped()...)(s, i) }), ask: byTimelyNotation,
 				accepts: true, signer: subject, format: ours, status: verified, reason: "signer_not_approved"},
 			scenario{name: "notation-" + format + "-expiring", make: signed(sign("known", "--expiry", "24h")), ask: byNotation,
 				accepts: true, signer: subject, format: ours, status: verified, reason: "signer_not_approved"},
@@ -288,23 +300,23 @@ func imageScenarios() []scenario {
 		index := func(index, _ image) image { return index }
 		platform := func(_, platform image) image { return platform }
 		all = append(all,
-			scenario{name: name + "-index", make: indexed(index), ask: byKey(2, p256),
+			scenario{name: name + "-index", kind: kind, make: indexed(index), ask: byKey(2, p256),
 				accepts: true, signer: key(p256), format: legacy, status: verified, reason: "signer_not_approved"},
-			scenario{name: name + "-index-platform", make: indexed(platform), ask: byKey(2, p256),
+			scenario{name: name + "-index-platform", kind: kind, make: indexed(platform), ask: byKey(2, p256),
 				signer: key(p256), format: legacy, status: unsigned, reason: "no_signature"},
-			scenario{name: name + "-recursive-platform", make: indexed(platform, "--recursive"), ask: byKey(2, p256),
+			scenario{name: name + "-recursive-platform", kind: kind, make: indexed(platform, "--recursive"), ask: byKey(2, p256),
 				accepts: true, signer: key(p256), format: legacy, status: verified, reason: "signer_not_approved"},
 		)
 	}
 	for _, c := range []cosign{2, 3} {
-		all = append(all, scenario{name: "docker-" + c.name(), make: func(s *stage) image {
+		all = append(all, scenario{name: "docker-" + c.name(), kind: docker, make: func(s *stage) image {
 			i := s.push("v1", s.random(docker))
 			s.signKey(c, p256, i)
 			return i
 		}, ask: byKey(c, p256), accepts: true, signer: key(p256), format: map[cosign]string{2: legacy, 3: bundle}[c], status: verified, reason: "signer_not_approved"})
 	}
 	return append(all,
-		scenario{name: "docker-notation", make: func(s *stage) image {
+		scenario{name: "docker-notation", kind: docker, make: func(s *stage) image {
 			i := s.push("v1", s.random(docker))
 			s.signNotation("jws", "known", i)
 			return i

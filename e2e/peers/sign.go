@@ -3,6 +3,11 @@
 package peers
 
 import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,6 +43,29 @@ func (s *stage) signKey(c cosign, key string, i image, more ...string) {
 		args = append(args, "--signing-config", s.sigstore.signing["none"], "--trusted-root", s.sigstore.nothing)
 	}
 	s.tool(cosignEnv, c.name(), append(append(args, more...), i.at())...)
+}
+
+// signOutside signs with a key that cosign doesn't hold, as a key service does:
+// cosign writes what is to be signed and attaches the signature.
+func (s *stage) signOutside(key string, i image) {
+	s.Helper()
+	dir := s.TempDir()
+	payload, file := filepath.Join(dir, "payload.json"), filepath.Join(dir, "signature")
+	var text, said bytes.Buffer
+	code, err := capture(s.Context(), s.dir, nil, &text, &said, s.bin["cosign2"], "generate", "--allow-http-registry", i.at())
+	s.must(err)
+	if code != 0 {
+		s.Fatalf("cosign2 generate ends with %d:\n%s", code, &said)
+	}
+	der, err := readPEM(filepath.Join(s.keys.dir, key+".key"))
+	s.must(err)
+	private, err := x509.ParsePKCS8PrivateKey(der)
+	s.must(err)
+	signature, err := private.(crypto.Signer).Sign(rand.Reader, text.Bytes(), crypto.Hash(0))
+	s.must(err)
+	s.must(os.WriteFile(payload, text.Bytes(), 0o600))
+	s.must(os.WriteFile(file, []byte(base64.StdEncoding.EncodeToString(signature)), 0o600))
+	s.tool(nil, "cosign2", "attach", "signature", "--payload", payload, "--signature", file, "--allow-http-registry", i.at())
 }
 
 // signReferrer signs as cosign 2 does in its experiment with OCI 1.1.

@@ -19,9 +19,10 @@ type operator struct {
 	path string
 }
 
-// newOperator configures signboard with everything there is to trust. Keys are
-// registered with key add.
-func newOperator(t *testing.T, w *world, registries []*registry, trust string) *operator {
+// newOperator configures signboard for registries, with what there is to trust.
+// Where there is no catalogue (olareg has none) the repositories are named.
+// Keys are registered with key add.
+func newOperator(t *testing.T, w *world, registries []*registry, repositories []string, trust string) *operator {
 	t.Helper()
 	o := &operator{t, t.TempDir(), w.bin["signboard"]}
 	var config strings.Builder
@@ -31,7 +32,11 @@ func newOperator(t *testing.T, w *world, registries []*registry, trust string) *
 	}
 	fmt.Fprintf(&config, "listen: %s\nregistries:\n", local(ports[0]))
 	for _, r := range registries {
-		fmt.Fprintf(&config, "  - {name: %s, url: 'http://%s', allow_private: true}\n", r.name, r.host)
+		named := ""
+		if !r.catalog {
+			named = fmt.Sprintf(", repositories: ['%s']", strings.Join(repositories, "', '"))
+		}
+		fmt.Fprintf(&config, "  - {name: %s, url: 'http://%s', allow_private: true%s}\n", r.name, r.host, named)
 	}
 	config.WriteString(trust)
 	o.write("signboard.yaml", config.String())
