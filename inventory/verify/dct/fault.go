@@ -14,8 +14,8 @@ type fault struct {
 	// have been written to between two requests, or a cache may lag behind:
 	// reading everything again tells.
 	torn bool
-	// sure: the file is the one that the snapshot names, so that what it doesn't
-	// list isn't signed, however little the file itself holds.
+	// sure: the right people signed the list, so that what it doesn't hold isn't
+	// signed by them, although what it holds doesn't count any longer.
 	sure bool
 }
 

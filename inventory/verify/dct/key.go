@@ -164,7 +164,7 @@ func (s keyset) verify(f file, now *time.Time) ([]key, *fault) {
 	case len(distinct) >= s.threshold:
 		return slices.SortedFunc(maps.Values(valid), func(a, b key) int { return cmp.Compare(a.id, b.id) }), nil
 	case len(late) >= s.threshold:
-		return nil, &fault{reason: inventory.ReasonCertificateExpired,
+		return nil, &fault{reason: inventory.ReasonCertificateExpired, sure: true,
 			message: fmt.Sprintf("%s is signed with a certificate that isn't valid now, and nothing shows that it was when it was used.", f)}
 	}
 	return nil, mismatch("%s needs signatures by %d different keys and has them by %d.", f, s.threshold, len(distinct))

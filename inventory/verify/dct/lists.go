@@ -108,7 +108,6 @@ func (l *loading) list(ctx context.Context, name string, keys keyset, above *rol
 	}
 	by, fault := keys.verify(f, &l.now)
 	if fault != nil {
-		fault.sure = above != nil && r.membership.fault == nil
 		r.signature = fail(fault)
 		return r, nil
 	}
@@ -142,10 +141,9 @@ func (l *loading) grant(r *role) {
 	case above == nil:
 		r.delegation = pass("The root itself names who signs for the role targets.")
 	case above.fault() != nil:
-		up := *above.fault()
-		up.message = fmt.Sprintf("The role %s, which delegates to %s, doesn't hold: %s", shown(above.name), shown(r.name), up.message)
-		up.torn, up.sure = false, r.membership.passed != ""
-		r.delegation = fail(&up)
+		f := above.fault()
+		r.delegation = fail(&fault{reason: f.reason, sure: true, // in doubt is what the role above holds, and that is said of it
+			message: fmt.Sprintf("The role %s, which delegates to %s, doesn't hold: %s", shown(above.name), shown(r.name), f.message)})
 	case l.resting() == nil:
 		r.delegation = pass("The role %s has the right to sign from %s.", shown(r.name), shown(above.name))
 	}

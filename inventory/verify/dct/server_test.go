@@ -266,6 +266,15 @@ func refused(tb testing.TB, p *dct.Place, s inventory.Subject, reason inventory.
 	return l
 }
 
+// doubtful expects a signature that holds, beside others that nobody can know.
+func doubtful(tb testing.TB, p *dct.Place, s inventory.Subject) {
+	tb.Helper()
+	found, err := p.Look(tb.Context(), s)
+	if err == nil || len(found.Signatures) != 1 || found.Signatures[0].Outcome != inventory.OutcomeVerified {
+		tb.Errorf("%+v, %v", found.Signatures, err)
+	}
+}
+
 func describe(s inventory.Signature) string {
 	var b strings.Builder
 	for _, c := range s.Checks {

@@ -118,7 +118,7 @@ func (p *Place) refresh(ctx context.Context, gun string, old *kept) (next *kept)
 	if err == nil {
 		next.view, err = p.load(ctx, gun, known)
 	}
-	if err == nil && !next.view.absent && next.view.frame.fault() == nil {
+	if err == nil && next.view.believable() {
 		next.state, err = p.remember(ctx, gun, body, next.view)
 	}
 	if err != nil {
@@ -138,6 +138,13 @@ func (v *view) whole() bool {
 		}
 	}
 	return true
+}
+
+// believable reports whether the view may be remembered: everything holds but
+// the lists of delegates, of which each is remembered for itself. One that
+// nobody mends would keep every later step back from being noticed otherwise.
+func (v *view) believable() bool {
+	return !v.absent && v.frame.fault() == nil && v.roles[0].fault() == nil
 }
 
 // remember keeps what was seen. Another process may have seen something newer
