@@ -35,12 +35,13 @@ type hearing struct {
 // knows the log or the authority. One that isn't known proves nothing and takes
 // nothing away; one that is known and doesn't vouch makes the signature invalid,
 // since somebody put the two together who shouldn't have.
-func (x *exam) along(m *material, k *verify.Key) {
+func (x *exam) along(m *material, k *verify.Key) *hearing {
 	h := &hearing{domains: x.domains, key: k}
 	if k != nil {
 		h.holder = keyed()
 	}
 	x.hear(m, h)
+	return h
 }
 
 func (x *exam) hear(m *material, h *hearing) {
@@ -81,7 +82,7 @@ func (x *exam) entry(m *material, e *logEntry, h *hearing) *root.TransparencyLog
 		h.unread = append(h.unread, e.kind)
 		x.Skip(verify.CheckLogEntry, fmt.Sprintf("Log entry type unsupported: %s. It counts for nothing.", shown(e.kind)))
 		return nil
-	case len(e.signature) > 0 && !bytes.Equal(e.signature, m.content.Signature()), m.about != nil && !m.about(e):
+	case m.contradicts(e):
 		x.Fail(verify.CheckLogEntry, inventory.ReasonTlogInvalid, "The transparency-log entry is about another signature.")
 		return nil
 	}
@@ -131,6 +132,12 @@ func (x *exam) entry(m *material, e *logEntry, h *hearing) *root.TransparencyLog
 		x.Skip(verify.CheckLogEntry, fmt.Sprintf("The entry is of a log that isn't known here (%s), so whether it really is in it was not checked.", short(hex.EncodeToString([]byte(e.logID)))))
 	}
 	return nil
+}
+
+// contradicts reports whether an entry says of itself that it is about something
+// else.
+func (m *material) contradicts(e *logEntry) bool {
+	return len(e.signature) > 0 && !bytes.Equal(e.signature, m.content.Signature()) || m.about != nil && !m.about(e)
 }
 
 // vouched notes an entry that a log of the domain vouches for. at is zero where

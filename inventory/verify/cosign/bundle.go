@@ -150,7 +150,7 @@ func (x *exam) envelope(m *material, payloadType string, payload []byte) string 
 	m.about = func(e *logEntry) bool { return e.of(payload) }
 	x.check(m)
 	if s.PredicateType != predicateSign {
-		x.facts = facts(s.PredicateType, s.Predicate)
+		x.facts = verify.Predicate(s.PredicateType, s.Predicate)
 	}
 	return s.PredicateType
 }

@@ -160,10 +160,18 @@ func (x *exam) unregistered(m *material, k verify.Key) {
 	x.Skip(verify.CheckKeyRegistered, fmt.Sprintf("Nobody has registered the key %s here.", k.SPKI.Short()))
 	signer := k.Signer()
 	x.signer = &signer
-	message := fmt.Sprintf("The signature holds under the key %s, which nobody has registered here.", k.SPKI.Short())
-	if x.along(m, &k); x.made.SignedAt != nil && x.made.SignedAtSource == inventory.SignedAtTlog {
-		message = fmt.Sprintf("The signature holds under the key %s, which nobody has registered here, and was logged at %s.", k.SPKI.Short(), moment(*x.made.SignedAt))
+	message := fmt.Sprintf("The signature holds under the key %s, which nobody has registered here", k.SPKI.Short())
+	if h := x.along(m, &k); h.entries > 0 {
+		message += ", and was logged"
 	}
+	switch at := x.made.SignedAt; {
+	case at == nil:
+	case x.made.SignedAtSource == inventory.SignedAtTlog:
+		message += " at " + moment(*at)
+	default:
+		message += "; a timestamp authority saw it at " + moment(*at)
+	}
+	message += "."
 	x.conclude(inventory.OutcomeUnverifiable, inventory.ReasonKeyUnknown, message)
 }
 

@@ -76,7 +76,7 @@ func ask(d *sigstore.Domain, m *material) (*witness, *sgo.VerificationResult, er
 // verified isn't verified again, but for entries and timestamps of which it only
 // says that there were enough.
 func (x *exam) accept(d *sigstore.Domain, m *material, w *witness, result *sgo.VerificationResult) {
-	c := m.claim
+	c, before := m.claim, x.Failed() // what was signed may be wrong, and yet it is known who signed it
 	if x.scheme = certain(c.key); x.scheme == "" {
 		x.scheme, _, _ = m.holds(c.key)
 	}
@@ -88,9 +88,9 @@ func (x *exam) accept(d *sigstore.Domain, m *material, w *witness, result *sgo.V
 	x.made.Domain = d.Name
 
 	h := &hearing{domains: []*sigstore.Domain{d}, holder: certified{leaf: c.certificate}}
-	var of []*logEntry // of logs that the domain knows
+	var of []*logEntry // of logs that the domain knows, about this signature
 	for i := range m.entries {
-		if _, ok := logOf(d, m.entries[i].logID); ok && m.entries[i].entry != nil {
+		if _, ok := logOf(d, m.entries[i].logID); ok && m.entries[i].entry != nil && !m.contradicts(&m.entries[i]) {
 			of = append(of, &m.entries[i])
 		}
 	}
@@ -102,7 +102,7 @@ func (x *exam) accept(d *sigstore.Domain, m *material, w *witness, result *sgo.V
 	}
 	x.Pass(verify.CheckCertificate, x.issued(d, w.chain))
 	x.transparency(d, nil)
-	if x.identity(c) {
+	if x.identity(c) && x.Failed() == before {
 		s := c.signer()
 		x.signer = &s
 	}
@@ -145,7 +145,7 @@ func certain(k verify.Key) string {
 
 // praise is what to say of a verified signature.
 func (x *exam) praise(d *sigstore.Domain, c *claim) string {
-	return fmt.Sprintf("Signed by %s (issuer %s), as %s vouches.", shown(c.identity), shown(c.issuer), shown(d.Name))
+	return fmt.Sprintf("Signed by %s (issuer %s); that holds down to the root of %s.", shown(c.identity), shown(c.issuer), shown(d.Name))
 }
 
 // rootless reports a signature whose certificate nobody known here could have

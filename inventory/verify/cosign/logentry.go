@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
@@ -175,8 +176,16 @@ func readEntry(t *tlog.Entry) logEntry {
 		return logEntry{kind: "unreadable", logID: e.logID, problem: "The transparency-log entry can't be read."}
 	}
 	e.kind, e.signature = kind+" "+version, t.Signature()
-	if !t.HasInclusionPromise() && t.HasInclusionProof() {
-		e.index = raw.GetInclusionProof().GetLogIndex() // the other one isn't vouched for
+	switch proof := raw.GetInclusionProof(); {
+	case proof == nil:
+	case t.IsRekorV2():
+		// Version 2 is verified by the entry's own index and the signed checkpoint,
+		// so what else the proof says would go by unnoticed.
+		if proof.GetLogIndex() != raw.GetLogIndex() || !sameTree(proof) {
+			return logEntry{kind: e.kind, logID: e.logID, problem: "The proof that came with the transparency-log entry contradicts itself."}
+		}
+	case !t.HasInclusionPromise():
+		e.index = proof.GetLogIndex() // the other one isn't vouched for
 	}
 	if at := t.IntegratedTime(); at.Unix() > 0 {
 		e.at = at
@@ -190,6 +199,14 @@ func readEntry(t *tlog.Entry) logEntry {
 		e.key = loggedKey(public)
 	}
 	return e
+}
+
+// sameTree reports whether a proof is for the tree of its checkpoint (C2SP,
+// tlog-checkpoint: origin, size and root hash, a line each).
+func sameTree(proof *protorekor.InclusionProof) bool {
+	lines := strings.SplitN(proof.GetCheckpoint().GetEnvelope(), "\n", 4)
+	return len(lines) == 4 && lines[1] == strconv.FormatInt(proof.GetTreeSize(), 10) &&
+		lines[2] == base64.StdEncoding.EncodeToString(proof.GetRootHash())
 }
 
 // loggedKey is nil for a certificate and for a key that isn't accepted.

@@ -1,20 +1,18 @@
-package cosign
+package verify
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
 	"signboard/inventory"
-	"signboard/inventory/verify"
 )
 
 // maxPredicate is how many bytes of a predicate are read for what it says. Of a
 // longer one only its type is told.
 const maxPredicate = 2 << 20
 
-// Predicate types (in-toto attestation framework, spec/predicates; SLSA; SPDX,
+// More predicate types (in-toto attestation framework, spec/predicates; SLSA; SPDX,
 // CycloneDX and OpenVEX by their own addresses; cosign's own for scans).
 const (
 	predicateSPDX      = "https://spdx.dev/Document"
@@ -26,9 +24,10 @@ const (
 	predicateSLSA      = "https://slsa.dev/provenance/v"
 )
 
-// facts tells what an attestation is and says. It is for one whose signature
-// held: everything in it is its signer's word.
-func facts(predicateType string, raw []byte) []inventory.Fact {
+// Predicate tells what an attestation is and says: of provenance builder, source
+// and commit, of other documents what they are. It is its signer's word, and
+// without a signature nobody's. The values can be shown as they are.
+func Predicate(predicateType string, raw []byte) []inventory.Fact {
 	if len(raw) > maxPredicate {
 		return []inventory.Fact{{Name: "Content", Value: fmt.Sprintf("%d bytes; only up to %d are read", len(raw), maxPredicate)}}
 	}
@@ -41,14 +40,14 @@ func facts(predicateType string, raw []byte) []inventory.Fact {
 	is := func(prefix string) bool { return strings.HasPrefix(predicateType, prefix) }
 	switch {
 	case is(predicateSLSA):
-		list = verify.Provenance(predicateType, raw)
+		list = Provenance(predicateType, raw)
 		var p struct {
 			BuildType       string `json:"buildType"`
 			BuildDefinition struct {
 				BuildType string `json:"buildType"`
 			} `json:"buildDefinition"`
 		}
-		if lenient(raw, &p) {
+		if decode(raw, &p) {
 			add("Build type", p.BuildType+p.BuildDefinition.BuildType)
 		}
 	case is(predicateSPDX):
@@ -56,21 +55,21 @@ func facts(predicateType string, raw []byte) []inventory.Fact {
 			Version  string            `json:"spdxVersion"`
 			Packages []json.RawMessage `json:"packages"`
 		}
-		lenient(raw, &p)
+		decode(raw, &p)
 		add("Content", join("SBOM", "SPDX "+strings.TrimPrefix(p.Version, "SPDX-"), count(len(p.Packages), "package")))
 	case is(predicateCycloneDX):
 		var p struct {
 			Version    string            `json:"specVersion"`
 			Components []json.RawMessage `json:"components"`
 		}
-		lenient(raw, &p)
+		decode(raw, &p)
 		add("Content", join("SBOM", "CycloneDX "+p.Version, count(len(p.Components), "component")))
 	case is(predicateVEX):
 		var p struct {
 			Author     string            `json:"author"`
 			Statements []json.RawMessage `json:"statements"`
 		}
-		lenient(raw, &p)
+		decode(raw, &p)
 		add("Content", join("VEX", count(len(p.Statements), "statement")))
 		add("Author", p.Author)
 	case is(predicateScan), is(predicateVulns):
@@ -83,7 +82,7 @@ func facts(predicateType string, raw []byte) []inventory.Fact {
 				Finished string `json:"scanFinishedOn"`
 			} `json:"metadata"`
 		}
-		lenient(raw, &p)
+		decode(raw, &p)
 		add("Content", "Vulnerability scan")
 		add("Scanner", strings.TrimSpace(p.Scanner.URI+" "+p.Scanner.Version))
 		add("Scanned at", p.Metadata.Finished)
@@ -98,7 +97,7 @@ func facts(predicateType string, raw []byte) []inventory.Fact {
 				URI string `json:"uri"`
 			} `json:"policy"`
 		}
-		lenient(raw, &p)
+		decode(raw, &p)
 		add("Content", "Verification summary")
 		add("Result", p.Result)
 		add("Verifier", p.Verifier.ID)
@@ -106,16 +105,6 @@ func facts(predicateType string, raw []byte) []inventory.Fact {
 		add("Policy", p.Policy.URI)
 	}
 	return list
-}
-
-// lenient reads what it can: one field of an unexpected type doesn't hide the
-// others.
-func lenient(raw []byte, into any) bool {
-	err := json.Unmarshal(raw, into)
-	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return true
-	}
-	return err == nil
 }
 
 func count(n int, what string) string {
