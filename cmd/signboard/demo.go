@@ -47,7 +47,11 @@ func (c demoCommand) Run(e environment) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, peers.Close()) }()
-	a, err := open(e.ctx, demoConfig(base, file, l, peers), slog.New(slog.DiscardHandler))
+	config, err := demoConfig(base, file, l, peers)
+	if err != nil {
+		return err
+	}
+	a, err := open(e.ctx, config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -94,25 +98,44 @@ func (c demoCommand) database() (file string, tidy func(), err error) {
 	return file, func() {}, nil
 }
 
-func demoConfig(base, file string, l net.Listener, d *demo.Demo) *Config {
+// demoConfig is the configuration a user of the demo's organisation would
+// write. Its roots of trust lie beside the database, as a user's would.
+func demoConfig(base, file string, l net.Listener, d *demo.Demo) (*Config, error) {
 	r := RegistryConfig{Name: demo.RegistryName, URL: d.RegistryURL(), Interval: time.Minute, AllowPrivate: true}
 	if err := r.check("demo"); err != nil {
-		panic(err) // our own address
+		return nil, err
+	}
+	trustedRoot, err := d.TrustedRoot()
+	if err != nil {
+		return nil, err
+	}
+	trust := TrustConfig{
+		Sigstore: []SigstoreConfig{{Name: demo.SigstoreName, TrustedRoot: filepath.Join(filepath.Dir(file), "trusted_root.json")}},
+		Notation: []NotationConfig{{Name: demo.NotationStore, Type: "ca", Certificates: filepath.Join(filepath.Dir(file), "signing-ca.pem")}},
+	}
+	for name, content := range map[string][]byte{trust.Sigstore[0].TrustedRoot: trustedRoot, trust.Notation[0].Certificates: d.NotationCertificates()} {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			return nil, inventory.Errorf(inventory.Invalid, "The demo's roots of trust can't be written: %v", err)
+		}
+	}
+	if err := trust.check(nil); err != nil {
+		return nil, err
 	}
 	return &Config{
 		Listen: l.Addr().String(), BaseURL: base, Database: "sqlite:" + file,
-		Registries: []RegistryConfig{r}, teams: d.Teams(), Review: ReviewConfig{Approvers: 1},
+		Registries: []RegistryConfig{r}, teams: d.Teams(), Review: ReviewConfig{Approvers: 1}, Trust: trust,
 		OIDC: &OIDCConfig{
 			IssuerURL: d.Issuer(), ClientID: d.ClientID(), ClientSecret: d.ClientSecret(),
 			Scopes: []string{"openid", "profile", "email", "groups"}, GroupsClaim: "groups",
 			roles: d.Roles(),
 		},
-	}
+	}, nil
 }
 
 // tell brings the demo's story into the inventory: the organisation registers
-// its keys, its reviewer decides about them, the registry is synced, one key is
-// revoked, a tag moves, and the registry is synced again.
+// its keys, its reviewer decides about them, the registry is synced, identities
+// that it shows are approved, one key is revoked, a tag moves, and the registry
+// is synced again.
 func tell(ctx context.Context, a *app, d *demo.Demo) error {
 	reviewer := inventory.Actor{
 		Kind: inventory.UserActor, Name: d.Reviewer().Name, Subject: d.Issuer() + "|" + d.Reviewer().Subject,
@@ -162,6 +185,19 @@ func tell(ctx context.Context, a *app, d *demo.Demo) error {
 	}
 	if err := sync(); err != nil {
 		return err
+	}
+	for _, i := range d.Identities() {
+		scope, err := inventory.ParseGlobs(i.Scope)
+		if err != nil {
+			return fmt.Errorf("the demo's scope for %q: %w", i.ID, err)
+		}
+		s, err := a.store.Signer(ctx, i.ID, time.Now())
+		if err != nil {
+			return fmt.Errorf("reading the demo's signer: %w", err)
+		}
+		if _, err := a.door.Decide(ctx, reviewer, decision.SignerRequest{Signer: i.ID, Verb: inventory.Approve, Repositories: scope, Reason: i.Reason, Revision: s.Revision}); err != nil {
+			return fmt.Errorf("approving the demo's signer: %w", err)
+		}
 	}
 	for _, r := range revoked {
 		s, err := a.store.Signer(ctx, r.id, time.Now())
