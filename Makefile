@@ -20,6 +20,10 @@ demo: build ## a complete Signboard on embedded parts, on this machine only
 test: needs drift build ## everything that checks the product
 	go test -count=1 -timeout 20m ./...
 
+.PHONY: test-peers
+test-peers: ## verdicts held against the real signers', which are built first
+	@.ci/peers
+
 .PHONY: needs
 needs:
 	@.ci/needs

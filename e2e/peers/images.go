@@ -46,14 +46,16 @@ type image struct {
 func (i image) repo() string { return i.host + "/" + i.repository }
 func (i image) at() string   { return i.repo() + "@" + i.digest }
 
-// The two families of media types.
+// family is one of media types.
+type family string
+
 const (
-	oci    = false
-	docker = true
+	oci    family = "oci"
+	docker family = "docker" // schema 2
 )
 
 // random is an image of one small layer of noise.
-func (s *stage) random(kind bool) v1.Image {
+func (s *stage) random(kind family) v1.Image {
 	s.Helper()
 	img, err := random.Image(512, 1)
 	s.must(err)
@@ -104,7 +106,7 @@ func (s *stage) image() image {
 }
 
 // index pushes an index of two platforms, and returns the first of these too.
-func (s *stage) index(kind bool) (index, platform image) {
+func (s *stage) index(kind family) (index, platform image) {
 	s.Helper()
 	var ix v1.ImageIndex = empty.Index
 	if kind == docker {

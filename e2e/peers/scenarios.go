@@ -16,7 +16,7 @@ type scenario struct {
 	name string
 	make func(s *stage) image
 	ask  question
-	kind bool // of the image: docker isn't taken by every registry
+	kind family // of the image; docker isn't taken by every registry
 	// accepts is what the reference says. The scenario is wrong when it doesn't.
 	accepts bool
 
@@ -286,10 +286,9 @@ func attestationScenarios() []scenario {
 
 func imageScenarios() []scenario {
 	const p256 = "ecdsa-p256"
-	family := map[string]bool{"oci": oci, "docker": docker}
 	var all []scenario
-	for _, name := range []string{"oci", "docker"} {
-		kind := family[name]
+	for _, kind := range []family{oci, docker} {
+		name := string(kind)
 		indexed := func(pick func(index, platform image) image, more ...string) func(*stage) image {
 			return func(s *stage) image {
 				index, platform := s.index(kind)
