@@ -73,25 +73,6 @@ type TeamConfig struct {
 	Repositories []string `koanf:"repositories"`
 }
 
-// TrustConfig is the roots of trust besides registered keys.
-type TrustConfig struct {
-	Sigstore []struct {
-		Name        string `koanf:"name"`
-		TUF         string `koanf:"tuf"`
-		TrustedRoot string `koanf:"trusted_root"`
-	} `koanf:"sigstore"`
-	Notation []struct {
-		Name         string `koanf:"name"`
-		Type         string `koanf:"type"`
-		Certificates string `koanf:"certificates"`
-	} `koanf:"notation"`
-	Notary []struct {
-		Registry string `koanf:"registry"`
-		URL      string `koanf:"url"`
-		CA       string `koanf:"ca"`
-	} `koanf:"notary"`
-}
-
 // ReviewConfig says how decisions are made.
 type ReviewConfig struct {
 	Approvers int `koanf:"approvers"`
@@ -380,6 +361,9 @@ func (c *Config) check() error {
 			return err
 		}
 	}
+	if err := c.Trust.check(c.Registries); err != nil {
+		return err
+	}
 	clear(seen)
 	for i, t := range c.Teams {
 		at := fmt.Sprintf("teams[%d]", i)
@@ -473,15 +457,6 @@ func (o *OIDCConfig) check() error {
 // nobody believes they do something.
 func (c *Config) unused() []string {
 	var keys []string
-	if len(c.Trust.Sigstore) > 0 {
-		keys = append(keys, "trust.sigstore")
-	}
-	if len(c.Trust.Notation) > 0 {
-		keys = append(keys, "trust.notation")
-	}
-	if len(c.Trust.Notary) > 0 {
-		keys = append(keys, "trust.notary")
-	}
 	if c.Audit.CheckpointFile != "" {
 		keys = append(keys, "audit.checkpoint_file")
 	}

@@ -45,9 +45,15 @@ trust:
   sigstore:
     - {name: public-good, tuf: public-good}
     - {name: private, trusted_root: trusted_root.json}
+    - {name: mirrored, tuf: https://tuf.example.com, tuf_root: root.json, allow_private: true}
   notation:
     - {name: acme, type: ca, certificates: acme-root.pem}
-  notary: [{registry: local, url: https://127.0.0.1:4443, ca: notary-ca.pem}]
+    - {name: acme-tsa, type: tsa, certificates: acme-root.pem}
+  notary:
+    - registry: local
+      url: https://127.0.0.1:4443
+      ca: acme-root.pem
+      pins: [{repositories: ["team-a/**"], root_keys: ["0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"]}]
 review:
   approvers: 2
 audit:
@@ -55,6 +61,7 @@ audit:
 `
 
 func TestLoadConfig_readsTheWholeContract(t *testing.T) {
+	trustFiles(t)
 	c, err := loadConfig(write(t, whole), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +69,7 @@ func TestLoadConfig_readsTheWholeContract(t *testing.T) {
 	if c.Registries[0].Interval != 15*time.Minute || !c.Registries[0].AllowPrivate || c.Review.Approvers != 2 || len(c.teams) != 1 {
 		t.Errorf("got %+v", c)
 	}
-	if want := "trust.sigstore"; len(c.unused()) == 0 || c.unused()[0] != want {
+	if want := "audit.checkpoint_file"; len(c.unused()) == 0 || c.unused()[0] != want {
 		t.Errorf("unused() = %v; a key that does nothing yet has to be named", c.unused())
 	}
 }
@@ -102,6 +109,7 @@ func TestLoadConfig_secretFromFile(t *testing.T) {
 }
 
 func TestLoadConfig_environmentOverrides(t *testing.T) {
+	trustFiles(t)
 	t.Setenv("SIGNBOARD_LISTEN", "127.0.0.1:9999")
 	t.Setenv("SIGNBOARD_REVIEW__APPROVERS", "2")
 	t.Setenv("SIGNBOARD_OIDC__CLIENT_ID", "from-the-environment")

@@ -48,6 +48,7 @@ func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var working sync.WaitGroup
 	working.Go(func() { a.syncer.Run(ctx) })
+	working.Go(func() { a.trust.run(ctx) })
 	defer working.Wait()
 	defer cancel()
 	return web.Serve(ctx, l, a.handler(demo), a.log)
@@ -85,12 +86,12 @@ func (a *app) handler(demo bool) http.Handler {
 	image := handlers.Image{Pages: pages, Store: a.store, Signers: a.store}
 	return web.Routes{
 		Guard: guard, Sessions: people,
-		Overview:   handlers.Overview{Pages: pages, Store: a.store, Signers: a.store, Quarantines: a.store},
+		Overview:   handlers.Overview{Pages: pages, Store: a.store, Signers: a.store, Quarantines: a.store, Roots: a.trustRoots},
 		Image:      image,
 		Signer:     handlers.Signer{Pages: pages, Store: a.store, Images: a.store, Door: a.door, Approvers: c.Review.Approvers},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: a.store, Images: image, Door: a.door},
 		Registry:   handlers.Registry{Pages: pages, Store: a.store, Sync: a.syncNow},
-		Trust:      handlers.Trust{Pages: pages},
+		Trust:      handlers.Trust{Pages: pages, Roots: a.trustRoots},
 		Audit:      handlers.Audit{Pages: pages, Store: a.store},
 		Learn:      handlers.Learn{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: a.store},

@@ -51,6 +51,7 @@ func (c syncCommand) Run(e environment) error {
 		return err
 	}
 	defer a.close()
+	a.trust.refresh(e.ctx, e.log)
 
 	bar := progress(c.Progress, e)
 	summary, err := a.syncer.Sync(e.ctx, scope, bar.show)

@@ -56,6 +56,7 @@ func (c verifyCommand) Run(e environment) error {
 		return err
 	}
 	defer done()
+	a.trust.refresh(e.ctx, e.log)
 
 	ctx, cancel := context.WithCancel(e.ctx)
 	sights := make([]chan sight, len(references))
@@ -132,7 +133,7 @@ func openReading(e environment, c *Config) (*app, func(), error) {
 		tidy()
 		return nil, nil, err
 	}
-	a, err := wire(e.ctx, c, e.log, db)
+	a, err := wire(e.ctx, c, e.log, db, unwritten{db})
 	if err != nil {
 		tidy()
 		return nil, nil, err

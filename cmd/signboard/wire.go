@@ -15,8 +15,6 @@ import (
 	"signboard/inventory/store"
 	"signboard/inventory/syncer"
 	"signboard/inventory/verify"
-	"signboard/inventory/verify/cosign"
-	"signboard/inventory/verify/notation"
 )
 
 // app is the rooms, wired together over one database.
@@ -27,6 +25,7 @@ type app struct {
 	peers  []*registry.Client
 	syncer *syncer.Syncer
 	door   decision.Door
+	trust  *trust
 
 	keys atomic.Pointer[verify.Keyring]
 
@@ -48,11 +47,12 @@ func open(ctx context.Context, c *Config, log *slog.Logger) (*app, error) {
 		db.Close()
 		return nil, fmt.Errorf("storing the configuration: %w", err)
 	}
-	return wire(ctx, c, log, db)
+	return wire(ctx, c, log, db, db)
 }
 
-// wire is open over a database that is open already, which it takes over.
-func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB) (_ *app, err error) {
+// wire is open over a database that is open already, which it takes over. What
+// roots of trust have to remember goes into m.
+func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB, m memory) (_ *app, err error) {
 	for _, key := range c.unused() {
 		log.Warn("this version reads the key but does nothing with it yet", "key", key)
 	}
@@ -63,6 +63,9 @@ func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB) (_ *ap
 		}
 	}()
 	if err := a.loadKeys(ctx); err != nil {
+		return nil, err
+	}
+	if a.trust, err = openTrust(ctx, c.Trust, m, log); err != nil {
 		return nil, err
 	}
 	var peers []syncer.Peer
@@ -91,7 +94,7 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 	client, err := registry.New(registry.Config{
 		Name: r.Name, URL: r.URL, Repositories: r.registry.Repositories, AllowPrivate: r.AllowPrivate,
 		Username: r.Username, Password: r.Password, TokenHosts: r.TokenHosts,
-		UserAgent: "signboard/" + version(), Logger: a.log,
+		UserAgent: userAgent(), Logger: a.log,
 	})
 	if err != nil {
 		return syncer.Peer{}, err
@@ -102,7 +105,7 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 		listed = listed || g.Wild()
 	}
 	return syncer.Peer{
-		Name: r.Name, Registry: client, Inspector: verify.NewInspector(client, a.keys.Load, cosign.New(nil), notation.New(nil, nil)),
+		Name: r.Name, Registry: client, Inspector: a.trust.inspector(client, r, a.keys.Load),
 		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Requests: client.Requests, Refresh: a.loadKeys,
 	}, nil
 }

@@ -205,7 +205,7 @@ func (r *Roots) reread(s *state) error {
 
 func readFile(name, file string) (*Domain, *inventory.LookError) {
 	broken := func(err error, why string) *inventory.LookError {
-		return &inventory.LookError{Reason: inventory.ReasonTrustRootStale, Message: fmt.Sprintf("The trusted root of %s, %s, %s.", name, file, why), Err: err}
+		return &inventory.LookError{Reason: inventory.ReasonTrustRootStale, Message: fmt.Sprintf("The trusted root %s %s.", file, why), Err: err}
 	}
 	info, err := os.Stat(file)
 	switch {
@@ -225,6 +225,15 @@ func readFile(name, file string) (*Domain, *inventory.LookError) {
 		return nil, broken(err, "is not a trusted_root.json: "+cause(err))
 	}
 	return domain, nil
+}
+
+// CheckFile reports whether a file is a trusted_root.json that something can be
+// checked with. Its error is a LookError.
+func CheckFile(file string) error {
+	if _, err := readFile("the instance", file); err != nil {
+		return err
+	}
+	return nil
 }
 
 // parse reads a trusted root and refuses one that can vouch for nothing.

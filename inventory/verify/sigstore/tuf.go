@@ -100,6 +100,16 @@ func startingRoot(s Source, kept *held) ([]byte, error) {
 	return root, nil
 }
 
+// CheckTUFRoot reports whether raw is TUF root metadata that is signed by itself,
+// so that a repository can be read beginning with it. That it ran out is no
+// matter (TUF specification, section 5.3.10).
+func CheckTUFRoot(raw []byte) error {
+	if _, err := trustedmetadata.New(raw); err != nil {
+		return errors.New(cause(err))
+	}
+	return nil
+}
+
 // notOlder refuses metadata that is older than what was seen before, with
 // go-tuf's own rules (TUF specification, sections 5.4.3 and 5.5.5). Metadata
 // that the present root doesn't vouch for any more says nothing: its keys were
