@@ -180,3 +180,13 @@ func grouped(facts []inventory.Fact) []factGroup {
 	}
 	return list
 }
+
+// concernsRoots reports whether a reason may be mended at a root of trust.
+func concernsRoots(r inventory.Reason) bool {
+	switch r {
+	case inventory.ReasonRootUnknown, inventory.ReasonTrustRootStale, inventory.ReasonTlogInvalid, inventory.ReasonTlogMissing, inventory.ReasonTimestampInvalid,
+		inventory.ReasonCertificateExpired, inventory.ReasonCertificateInvalid:
+		return true
+	}
+	return false
+}

@@ -328,7 +328,7 @@ func signatureCard(p ImagePage, s inventory.Signature, n int) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if s.Reason == inventory.ReasonRootUnknown || s.Reason == inventory.ReasonTrustRootStale {
+		if s.Outcome != inventory.OutcomeVerified && concernsRoots(s.Reason) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 32, "<a class=\"why\" href=\"/trust\">The roots that are known here</a>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -307,13 +307,21 @@ func TestLearn_explainsEveryReason(t *testing.T) {
 			t.Errorf("the meaning of %s is more than one sentence", r)
 		}
 		tabs := e.recipe.commands("registry.example:5000/team/api", digest(0))
-		if len(tabs) != 3 {
+		if len(tabs) != 4 {
 			t.Errorf("%s has %d tabs", r, len(tabs))
 		}
+		opens := e.opens == ""
 		for _, tab := range tabs {
 			if !strings.Contains(tab.text, "registry.example:5000/team/api@"+string(digest(0))) {
 				t.Errorf("the %s commands of %s don't name the image", tab.tool, r)
 			}
+			if tab.says == "" || strings.Contains(tab.text, "IMAGE") || strings.Contains(tab.text, "HOST") {
+				t.Errorf("the %s commands of %s aren't filled in:\n%s", tab.tool, r, tab.text)
+			}
+			opens = opens || tab.id == e.opens
+		}
+		if !opens {
+			t.Errorf("%s opens the commands of %q, and there are none", r, e.opens)
 		}
 	}
 	if len(explanations) != len(inventory.Reasons) {
