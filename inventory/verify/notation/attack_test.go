@@ -77,9 +77,6 @@ func TestCheck_payloadOfAnotherImageIsRefused(t *testing.T) {
 			return sign(t, jws, leaf, payload(d))
 		}
 	}
-	// notation-go compares the payload with the image one floor above its
-	// verifier, in notation.Verify, and there only: refuses asks the verifier,
-	// which is given the descriptor, and compares too.
 	mount(t, []notation.Store{store(t, "ca", "acme", root.root())}, []attack{
 		{name: "digest", envelope: other(func(d *inventory.Descriptor) { d.Digest = inventory.DigestOf([]byte("other")) }), outcome: invalid, reason: inventory.ReasonDigestMismatch},
 		{name: "size", envelope: other(func(d *inventory.Descriptor) { d.Size++ }), outcome: invalid, reason: inventory.ReasonDigestMismatch},

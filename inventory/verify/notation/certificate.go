@@ -18,12 +18,12 @@ import (
 // much as checking a signature does.
 const maxChain = 10
 
-// unfit says why a chain can't be that of a signing certificate, whatever its
-// root (signature specification, "Certificate Requirements"); empty when it
-// can. Two demands are not notation-core-go's: every key of the chain has to be
-// strong, since a forged intermediate is as good as a forged leaf, and a leaf
-// for any use is refused, as the specification has it.
-func unfit(chain []*x509.Certificate) string {
+// improper says what is wrong with a chain beyond what notation-core-go looks
+// for; empty when nothing is. Every key of the chain has to be strong, since a
+// forged intermediate is as good as a forged leaf, and of a size that is no
+// attack on whoever checks it. A leaf for any use is refused, as the
+// specification has it (signature specification, "Certificate Requirements").
+func improper(chain []*x509.Certificate) string {
 	if len(chain) > maxChain {
 		return fmt.Sprintf("The chain has %d certificates; %d is the most that are looked at.", len(chain), maxChain)
 	}
@@ -32,11 +32,17 @@ func unfit(chain []*x509.Certificate) string {
 			return fmt.Sprintf("The certificate of %s can't be used: %s", distinguished(c.Subject), message(err))
 		}
 	}
-	if err := nx509.ValidateCodeSigningCertChain(chain, nil); err != nil {
-		return "The certificates don't make a chain that is fit for signing: " + shown(err.Error()) + "."
-	}
 	if slices.Contains(chain[0].ExtKeyUsage, x509.ExtKeyUsageAny) {
 		return "The signing certificate is for any use; one for signing code was expected."
+	}
+	return ""
+}
+
+// unfit says why the library won't have a chain for signing, whatever its root;
+// empty when it will.
+func unfit(chain []*x509.Certificate) string {
+	if err := nx509.ValidateCodeSigningCertChain(chain, nil); err != nil {
+		return "The certificates don't make a chain that is fit for signing: " + shown(err.Error()) + "."
 	}
 	return ""
 }

@@ -55,15 +55,8 @@ func (x *exam) run(ctx context.Context) {
 		return
 	}
 	x.chain = e.chain
-	if why := unfit(e.chain); why != "" {
-		x.Fail(verify.CheckCertificate, inventory.ReasonCertificateInvalid, why)
-		x.Skip(verify.CheckSignature, "There is no usable certificate to check it with.")
-		return
-	}
-	x.Pass(verify.CheckCertificate, "The certificates make an unbroken chain, and the first is for signing.")
-	content, err := e.inner.Verify()
-	if err != nil {
-		x.broken(err)
+	content := x.integrity(e)
+	if content == nil {
 		return
 	}
 	x.info = &content.SignerInfo
@@ -122,14 +115,32 @@ func (x *exam) envelope(ctx context.Context) *envelope {
 	return e
 }
 
-// broken reports what the library found wrong with an envelope whose chain has
-// been found fit.
-func (x *exam) broken(err error) {
+// integrity checks the chain for itself and the signature under it. The library
+// does both at once; which of the two failed is found out only when one did.
+func (x *exam) integrity(e *envelope) *signature.EnvelopeContent {
+	why := improper(e.chain)
+	var content *signature.EnvelopeContent
+	var err error
+	if why == "" {
+		if content, err = e.inner.Verify(); err != nil {
+			why = unfit(e.chain)
+		}
+	}
+	if why != "" {
+		x.Fail(verify.CheckCertificate, inventory.ReasonCertificateInvalid, why)
+		x.Skip(verify.CheckSignature, "There is no usable certificate to check it with.")
+		return nil
+	}
+	x.Pass(verify.CheckCertificate, "The certificates make an unbroken chain, and the first is for signing.")
+	if err == nil {
+		return content
+	}
 	if _, ok := errors.AsType[*signature.SignatureIntegrityError](err); ok {
 		x.Fail(verify.CheckSignature, inventory.ReasonSignatureMismatch, "The signature does not hold under the certificate that came with it.")
-		return
+	} else {
+		x.Fail(verify.CheckSignature, inventory.ReasonPayloadMalformed, "The signature isn't what its format asks for: "+shown(err.Error())+".")
 	}
-	x.Fail(verify.CheckSignature, inventory.ReasonPayloadMalformed, "The signature isn't what its format asks for: "+shown(err.Error())+".")
+	return nil
 }
 
 // attributes refuses what the signer demands and isn't understood here. With

@@ -428,3 +428,5 @@ func chainOf(tb testing.TB, mediaType string, raw []byte) []*x509.Certificate {
 	must(tb, err)
 	return content.SignerInfo.CertificateChain
 }
+
+func decode(text string) ([]byte, error) { return base64.StdEncoding.DecodeString(text) }
