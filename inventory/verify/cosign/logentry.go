@@ -175,6 +175,9 @@ func readEntry(t *tlog.Entry) logEntry {
 	if err != nil || tlog.ValidateEntry(t) != nil {
 		return logEntry{kind: "unreadable", logID: e.logID, problem: "The transparency-log entry can't be read."}
 	}
+	if said := raw.GetKindVersion(); said.GetKind() != kind || said.GetVersion() != version {
+		return logEntry{kind: kind + " " + version, logID: e.logID, problem: "The transparency-log entry is said to be of another kind than it is."}
+	}
 	e.kind, e.signature = kind+" "+version, t.Signature()
 	switch proof := raw.GetInclusionProof(); {
 	case proof == nil:

@@ -85,7 +85,10 @@ func (p *parsed) brings(b *bundle.Bundle) error {
 	for _, e := range entries {
 		p.entries = append(p.entries, readEntry(e))
 	}
-	p.timestamps, err = b.Timestamps()
+	const most = 32 // as many as sigstore-go takes
+	if p.timestamps, err = b.Timestamps(); len(p.timestamps) > most {
+		err = fmt.Errorf("%d timestamps: %d are allowed", len(p.timestamps), most)
+	}
 	return err
 }
 

@@ -29,12 +29,18 @@ type subject struct {
 }
 
 // parseStatement refuses what verifiers read differently: keys that differ only
-// in case, digests that are no hex, and more subjects than sigstore-go takes.
+// in case, the spellings that only a reader of protocol buffers takes, digests
+// that are no hex, and more subjects than sigstore-go takes.
 func parseStatement(raw []byte) (statement, error) {
 	var s statement
 	var fields map[string]json.RawMessage
 	if err := inventory.StrictJSON(raw, &fields); err != nil {
 		return s, err
+	}
+	for _, other := range []string{"type", "predicate_type"} {
+		if _, ok := fields[other]; ok {
+			return s, fmt.Errorf("%s is another spelling of a field that is there", other)
+		}
 	}
 	for _, field := range []struct { // the predicate type first: it says where to report a statement that is otherwise broken
 		name string
