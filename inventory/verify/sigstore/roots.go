@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -149,21 +150,42 @@ func (r *Roots) Domains() []*Domain { return *r.domains.Load() }
 func (r *Roots) Refresh(ctx context.Context) error {
 	r.working.Lock()
 	defer r.working.Unlock()
-	failures := make([]error, len(r.sources))
+	failed := make([]error, len(r.sources))
 	var working sync.WaitGroup
 	for i, s := range r.sources {
 		working.Go(func() {
 			if s.File != "" {
-				failures[i] = r.reread(s)
+				failed[i] = r.reread(s)
 			} else {
-				failures[i] = r.update(ctx, s)
+				failed[i] = r.update(ctx, s)
 			}
 			r.publish()
 		})
 	}
 	working.Wait()
-	return errors.Join(failures...)
+	failed = slices.DeleteFunc(failed, func(err error) bool { return err == nil })
+	if len(failed) == 0 {
+		return nil
+	}
+	return failures(failed)
 }
+
+// failures are several, told as a person would want to read them in a log.
+type failures []error
+
+func (f failures) Error() string {
+	var list []string
+	for _, err := range f {
+		text := err.Error()
+		if look, ok := errors.AsType[*inventory.LookError](err); ok {
+			text = look.Message
+		}
+		list = append(list, text)
+	}
+	return strings.Join(list, " ")
+}
+
+func (f failures) Unwrap() []error { return f }
 
 // Run refreshes in the background until ctx ends.
 func (r *Roots) Run(ctx context.Context) {
