@@ -48,8 +48,11 @@ func both(a, b finding) finding {
 	if f := first(a, b); f != nil {
 		return fail(f)
 	}
-	if a.passed == "" {
+	if a.passed == "" || b.passed == "" {
+		return finding{}
+	}
+	if a.passed == b.passed {
 		return a
 	}
-	return b
+	return pass("%s %s", a.passed, b.passed)
 }
