@@ -82,6 +82,10 @@ func (r *recorder) Blob(ctx context.Context, repository string, d inventory.Desc
 	return b, err
 }
 
+// writers are kept because making one costs more than packing the material of an
+// ordinary image does.
+var writers = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
+
 // material packs what was read; nil when that is more than is kept.
 func (r *recorder) material(a inventory.Attached, outside string) []byte {
 	r.mu.Lock()
@@ -91,7 +95,9 @@ func (r *recorder) material(a inventory.Attached, outside string) []byte {
 	}
 	r.kept.Attached, r.kept.Outside = a, outside
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z := writers.Get().(*gzip.Writer)
+	defer writers.Put(z)
+	z.Reset(&b)
 	if json.NewEncoder(z).Encode(r.kept) != nil || z.Close() != nil {
 		return nil
 	}
