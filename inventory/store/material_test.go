@@ -367,6 +367,33 @@ func TestRecordReverified_unfinishedIsUnknownAndTriedLessAndLess(t *testing.T) {
 	})
 }
 
+// A look that found something else ends the failure of a check of what was
+// there before.
+func TestRecordImages_newEvidenceNeedsNoRepeatedCheck(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.list("local", "app")
+		w.look("local", "app", signed(1, inventory.Trusted, []int{7}, "v1"))
+		w.reverified(shaken(w.stale(2)[0]))
+		f := signed(1, inventory.Trusted, []int{7}, "v1")
+		f.Evidence.Fingerprint = digest(1)
+		w.look("local", "app", f)
+		i := w.image("local", "app", digest(1))
+		e, err := w.db.Evidence(t.Context(), []int64{i.ID})
+		if err != nil || e[0].Failure != nil || len(e[0].Signatures) != 1 || i.Status != inventory.Trusted {
+			t.Errorf("the image is %s; evidence is %+v, %v", i.Status, e, err)
+		}
+		if w.claim("local", "app").Images[digest(1)].Recheck {
+			t.Error("the next look is told to repeat it")
+		}
+		w.after(time.Hour)
+		if due := w.stale(1); len(due) != 0 {
+			t.Errorf("it is due all the same: %+v", due)
+		}
+		w.noDrift()
+	})
+}
+
 // Of two signatures one still verifies: that much is known, and the rest is
 // tried again.
 func TestRecordReverified_unfinishedButNoWorse(t *testing.T) {

@@ -236,12 +236,49 @@ func TestSync_unsignedImagesAreNotReadAgainForANewKey(t *testing.T) {
 	w.sync()
 	w.registerKey("a late key", w.lateKey())
 	before := w.gets.Load()
-	if s := w.sync(); s.Reverified != 0 || !s.Complete() {
-		t.Errorf("the summary is %+v", s)
+	c := &counting{Inspector: verify.NewInspector(w.client, w.keys.Load, cosign.New(nil))}
+	summary, err := w.syncerWith(w.store, c, syncer.Options{}).Sync(t.Context(), inventory.SyncScope{}, nil)
+	w.must(err)
+	if summary.Reverified != 0 || !summary.Complete() {
+		t.Errorf("the summary is %+v", summary)
 	}
-	if n := w.gets.Load() - before; n != 0 {
-		t.Errorf("%d manifests and blobs were read", n)
+	if n := w.gets.Load() - before; n != 0 || c.verified.Load() != 0 {
+		t.Errorf("%d manifests and blobs were read, and %d images verified", n, c.verified.Load())
 	}
+}
+
+// What stands in an index is the rules' to see, and a newer program has newer
+// ones.
+func TestSync_anUnsignedIndexIsReadAgainWithOtherRules(t *testing.T) {
+	w := newWorld(t)
+	image, attestation := w.push("app:image"), w.push("app:attestation")
+	w.sync()
+	index := map[string]any{"schemaVersion": 2, "mediaType": inventory.MediaTypeOCIIndex, "manifests": []map[string]any{
+		{"mediaType": w.image("app", image).MediaType, "digest": image, "size": w.image("app", image).Size, "platform": map[string]string{"os": "linux", "architecture": "amd64"}},
+		{"mediaType": w.image("app", attestation).MediaType, "digest": attestation, "size": w.image("app", attestation).Size, "annotations": map[string]string{verify.AnnotationReferenceType: "attestation-manifest"}},
+	}}
+	d := w.manifest("app", "v1", inventory.MediaTypeOCIIndex, index).Digest
+	w.sync()
+	if i := w.expect("app", d, inventory.Unsigned, inventory.ReasonNoSignature); len(i.Attestations) != 0 {
+		t.Fatalf("attestations are %+v", i.Attestations)
+	}
+	newer := verify.NewInspector(w.client, w.keys.Load, cosign.New(nil), claims{})
+	_, err := w.syncerWith(w.store, newer, syncer.Options{}).Sync(t.Context(), inventory.SyncScope{}, nil)
+	w.must(err)
+	if i := w.expect("app", d, inventory.Unsigned, inventory.ReasonNoSignature); len(i.Attestations) != 1 {
+		t.Errorf("attestations are %+v", i.Attestations)
+	}
+}
+
+// claims takes what stands in an index.
+type claims struct{}
+
+func (claims) Family() verify.Family {
+	return verify.Family{Revision: "claims", Likely: func(inventory.Descriptor) bool { return false }}
+}
+func (claims) Claims(i *verify.Item) bool { return i.Via == verify.ViaIndex }
+func (claims) Check(_ context.Context, i *verify.Item) verify.Findings {
+	return verify.Findings{Attestations: []inventory.Attestation{{Manifest: i.Manifest.Digest, Outcome: inventory.OutcomeUnverifiable, Reason: inventory.ReasonNoSignature}}}
 }
 
 // responder is a checker that asks somebody else whether a signature still
@@ -439,8 +476,13 @@ func TestRun_whatCannotBeCheckedAgainIsReadAgain(t *testing.T) {
 // counting counts how often an inspector checks again, and may be stopped.
 type counting struct {
 	*verify.Inspector
-	again atomic.Int64
-	then  func(n int64)
+	again, verified atomic.Int64
+	then            func(n int64)
+}
+
+func (c *counting) Verify(ctx context.Context, s inventory.Subject, a inventory.Attached) inventory.Evidence {
+	c.verified.Add(1)
+	return c.Inspector.Verify(ctx, s, a)
 }
 
 func (c *counting) Reverify(ctx context.Context, s inventory.Subject, body []byte) (inventory.Evidence, bool) {
@@ -485,6 +527,41 @@ func TestRun_twoThatDisagreeDoNotSpin(t *testing.T) {
 	if n := one.again.Load() + two.again.Load(); n < 20 || n > 100 {
 		t.Errorf("20 images were checked again %d times at one and the same moment", n)
 	}
+}
+
+// A pass ends even when somebody undoes everything as quickly as it is done.
+func TestSync_endsThoughItsWorkIsUndone(t *testing.T) {
+	w := newWorld(t)
+	late := w.lateKey()
+	digests := w.waiting(10, late)
+	ring := w.keys.Load() // of now, for good
+	other := verify.NewInspector(w.client, func() *verify.Keyring { return ring }, cosign.New(nil))
+	w.registerKey("a late key", late)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	undo := func(n int64) {
+		if n > 200 {
+			cancel()
+			return
+		}
+		stale, err := w.store.StaleMaterial(t.Context(), "local", other.TrustRevision(), w.clock(), 100)
+		w.must(err)
+		decisions, err := w.store.Decisions(t.Context(), nil)
+		w.must(err)
+		var list []inventory.Reverified
+		for _, m := range stale {
+			e, _ := other.Reverify(t.Context(), m.Subject, m.Body)
+			list = append(list, inventory.Reverified{Was: m, Evidence: e, TrustRevision: other.TrustRevision(), JudgedAt: decisions.Revision,
+				Verdict: inventory.Verdict{Status: inventory.Unverifiable, Reason: inventory.ReasonKeyUnknown}})
+		}
+		w.must(w.store.RecordReverified(t.Context(), list, w.clock()))
+	}
+	c := &counting{Inspector: verify.NewInspector(w.client, w.keys.Load, cosign.New(nil)), then: undo}
+	_, err := w.syncerWith(w.store, c, syncer.Options{Batch: 2, Images: 1}).Sync(ctx, inventory.SyncScope{}, nil)
+	if err != nil || c.again.Load() > 100 {
+		t.Errorf("after %d checks of %d images: %v", c.again.Load(), len(digests), err)
+	}
+	w.noDrift()
 }
 
 // TestHostile_stoppedBetweenBatches ends the process in the middle of checking
