@@ -21,7 +21,7 @@ type registry struct {
 
 func (w *world) startRegistries(ctx context.Context) error {
 	for _, name := range []string{"distribution", "olareg", "zot"} {
-		r, err := w.newRegistry(name, name)
+		r, err := w.newRegistry(filepath.Join(w.dir, name), name)
 		if err != nil {
 			return err
 		}
@@ -35,18 +35,17 @@ func (w *world) startRegistries(ctx context.Context) error {
 
 // newRegistry sets up a registry of a kind, on a port and in a folder of its
 // own. It isn't started yet; what it holds outlives its process.
-func (w *world) newRegistry(name, kind string) (*registry, error) {
+func (w *world) newRegistry(data, kind string) (*registry, error) {
 	ports, err := freePorts(1)
 	if err != nil {
 		return nil, err
 	}
-	data := filepath.Join(w.dir, name)
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
-	r := &registry{name: name, host: local(ports[0]), referrers: kind != "distribution", docker: kind != "zot", catalog: kind != "olareg"}
-	r.service = &service{name: name, path: w.bin[kind], ready: answers("http://" + r.host + "/v2/")}
-	config := filepath.Join(w.dir, name+".json") // YAML is JSON enough for distribution
+	r := &registry{name: kind, host: local(ports[0]), referrers: kind != "distribution", docker: kind != "zot", catalog: kind != "olareg"}
+	r.service = &service{name: kind, path: w.bin[kind], ready: answers("http://" + r.host + "/v2/")}
+	config := data + ".json" // YAML is JSON enough for distribution
 	text := ""
 	switch kind {
 	case "distribution":

@@ -15,22 +15,30 @@ import (
 // operator runs signboard from a folder with a configuration and a database.
 type operator struct {
 	*testing.T
-	dir  string
-	path string
+	dir    string
+	path   string
+	listen string
 }
 
-// newOperator configures signboard for registries, with what there is to trust.
-// Where there is no catalogue (olareg has none) the repositories are named.
-// Keys are registered with key add.
+// newOperator configures signboard for registries, with roots to trust. Keys are
+// registered with key add.
 func newOperator(t *testing.T, w *world, registries []*registry, repositories []string, trust string) *operator {
 	t.Helper()
-	o := &operator{t, t.TempDir(), w.bin["signboard"]}
-	var config strings.Builder
 	ports, err := freePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(&config, "listen: %s\nregistries:\n", local(ports[0]))
+	o := &operator{t, t.TempDir(), w.bin["signboard"], local(ports[0])}
+	o.configure(registries, repositories, trust)
+	return o
+}
+
+// configure writes the configuration. Where a registry has no catalogue, the
+// repositories are named.
+func (o *operator) configure(registries []*registry, repositories []string, trust string) {
+	o.Helper()
+	var config strings.Builder
+	fmt.Fprintf(&config, "listen: %s\nregistries:\n", o.listen)
 	for _, r := range registries {
 		named := ""
 		if !r.catalog {
@@ -39,28 +47,25 @@ func newOperator(t *testing.T, w *world, registries []*registry, repositories []
 		fmt.Fprintf(&config, "  - {name: %s, url: 'http://%s', allow_private: true%s}\n", r.name, r.host, named)
 	}
 	config.WriteString(trust)
-	o.write("signboard.yaml", config.String())
-	return o
+	if err := os.WriteFile(filepath.Join(o.dir, "signboard.yaml"), []byte(config.String()), 0o600); err != nil {
+		o.Fatal(err)
+	}
 }
 
-// trust is every root there is, as the configuration names them.
+// trust is every root there is, as the configuration names them, with the notary
+// of the registries that have one.
 func (w *world) trust(registries []*registry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "trust:\n  sigstore:\n    - {name: private, trusted_root: %q}\n", w.sigstore.root)
 	fmt.Fprintf(&b, "  notation:\n    - {name: ca, type: ca, certificates: %q}\n    - {name: tsa, type: tsa, certificates: %q}\n",
 		filepath.Join(w.notation.home, "keys", "known-ca.pem"), w.sigstore.file("tsa-root.pem"))
-	b.WriteString("  notary:\n")
+	if len(registries) > 0 {
+		b.WriteString("  notary:\n")
+	}
 	for _, r := range registries {
 		fmt.Fprintf(&b, "    - {registry: %s, url: %q, ca: %q}\n", r.name, w.notary.url, w.notary.ca)
 	}
 	return b.String()
-}
-
-func (o *operator) write(file, text string) {
-	o.Helper()
-	if err := os.WriteFile(filepath.Join(o.dir, file), []byte(text), 0o600); err != nil {
-		o.Fatal(err)
-	}
 }
 
 // signboard runs the program; the exit status has to be the one that is wanted.
@@ -82,18 +87,18 @@ type view struct {
 	Registry, Repository, Digest string
 	Status, Reason, Message      string
 	LastGood                     *struct{ Status string } `json:"last_good"`
-	Signatures                   []struct {
-		Format, Outcome, Reason, Message, Reproduce string
-		Signer                                      *struct{ ID, Kind string }
-		SignedAt                                    *string `json:"signed_at"`
-		Checks                                      []struct{ Name, Result, Message string }
-		Chain                                       []struct{ Role, Name string }
-	}
-	Attestations []struct {
+	Signatures                   []signature
+	Attestations                 []struct {
 		PredicateType    string `json:"predicate_type"`
 		Outcome, Message string
 		Signer           *struct{ ID string }
 	}
+}
+
+type signature struct {
+	Format, Outcome, Reason, Message string
+	Signer                           *struct{ ID, Kind string }
+	Checks                           []struct{ Name, Result, Message string }
 }
 
 // verify looks at images.
