@@ -152,7 +152,7 @@ func (c *claim) read(ctx context.Context, i *verify.Item, layer, about inventory
 	default:
 		c.Pass(verify.CheckSubjectDigest, "It is about an image of this index.")
 	}
-	c.Facts = append(c.Facts, verify.Provenance(s.PredicateType, s.Predicate)...)
+	c.Facts = append(c.Facts, verify.Predicate(s.PredicateType, s.Predicate)...)
 	c.unsigned()
 }
 
