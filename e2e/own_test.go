@@ -25,6 +25,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-containerregistry/pkg/name"
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
@@ -39,6 +40,7 @@ type owner struct {
 	t        *testing.T
 	dir      string
 	registry string // host:port
+	stop     func() // ends the registry
 	key      *ecdsa.PrivateKey
 }
 
@@ -46,7 +48,7 @@ func newOwner(t *testing.T) *owner {
 	t.Helper()
 	server := httptest.NewServer(ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
-	o := &owner{t: t, dir: t.TempDir(), registry: strings.TrimPrefix(server.URL, "http://")}
+	o := &owner{t: t, dir: t.TempDir(), registry: strings.TrimPrefix(server.URL, "http://"), stop: server.Close}
 	var err error
 	o.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	o.must(err)
@@ -83,20 +85,35 @@ func freeAddress(t *testing.T) string {
 // does with a key.
 func (o *owner) push(repository, tag string, signed bool) {
 	o.t.Helper()
-	ref := func(tag string) name.Reference {
-		r, err := name.ParseReference(o.registry + "/" + repository + ":" + tag)
-		o.must(err)
-		return r
+	digest := o.image(repository, tag)
+	if signed {
+		o.sign(repository, digest, digest)
 	}
+}
+
+func (o *owner) ref(repository, tag string) name.Reference {
+	o.t.Helper()
+	r, err := name.ParseReference(o.registry + "/" + repository + ":" + tag)
+	o.must(err)
+	return r
+}
+
+// image pushes an image that nobody signed.
+func (o *owner) image(repository, tag string) v1.Hash {
+	o.t.Helper()
 	image, err := random.Image(128, 1)
 	o.must(err)
-	o.must(remote.Write(ref(tag), image))
-	if !signed {
-		return
-	}
+	o.must(remote.Write(o.ref(repository, tag), image))
 	digest, err := image.Digest()
 	o.must(err)
-	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":"%s/%s"},"image":{"docker-manifest-digest":"%s"},"type":"cosign container image signature"},"optional":null}`, o.registry, repository, digest)
+	return digest
+}
+
+// sign attaches a signature of one digest to another; in honest hands the two
+// are the same.
+func (o *owner) sign(repository string, at, of v1.Hash) {
+	o.t.Helper()
+	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":"%s/%s"},"image":{"docker-manifest-digest":"%s"},"type":"cosign container image signature"},"optional":null}`, o.registry, repository, of)
 	sum := sha256.Sum256(payload)
 	signature, err := ecdsa.SignASN1(rand.Reader, o.key, sum[:])
 	o.must(err)
@@ -105,7 +122,7 @@ func (o *owner) push(repository, tag string, signed bool) {
 		Annotations: map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(signature)},
 	})
 	o.must(err)
-	o.must(remote.Write(ref(strings.Replace(digest.String(), ":", "-", 1)+".sig"), sig))
+	o.must(remote.Write(o.ref(repository, strings.Replace(at.String(), ":", "-", 1)+".sig"), sig))
 }
 
 // TestOwnRegistry follows the README: a registry and a key of one's own, from
