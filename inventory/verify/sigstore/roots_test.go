@@ -495,6 +495,44 @@ func TestRoots_domainsAreNeverMerged(t *testing.T) {
 	}
 }
 
+// TestRoots_storageThatForbidsWhatIsNotThere: a mirror in a bucket answers 403
+// for the root metadata after the last.
+func TestRoots_storageThatForbidsWhatIsNotThere(t *testing.T) {
+	m, c := newMirror(t, trustedRoot(t, "first")), newClock()
+	m.breaks(func(w http.ResponseWriter, r *http.Request) {
+		m.mu.Lock()
+		file, ok := m.files[strings.TrimPrefix(r.URL.Path, "/")]
+		m.mu.Unlock()
+		if !ok {
+			http.Error(w, "AccessDenied", http.StatusForbidden)
+			return
+		}
+		w.Write(file)
+	})
+	r := open(t, nil, c, m.source("private"))
+	refreshed(t, r)
+	m.mu.Lock()
+	delete(m.files, "timestamp.json")
+	m.mu.Unlock()
+	c.pass(RefreshAfter + spread)
+	refused(t, r, inventory.ReasonRegistryUnreachable, "answered 403 for timestamp.json")
+}
+
+func TestCheckTUFRoot_refusesWhatNobodySigned(t *testing.T) {
+	m := newMirror(t, nil)
+	if err := CheckTUFRoot(m.anchor()); err != nil {
+		t.Errorf("a good one: %v", err)
+	}
+	for name, raw := range map[string]string{
+		"nothing": "", "no JSON": "<", "a trusted root": string(trustedRoot(t, "first")), "a timestamp": string(m.files["timestamp.json"]),
+		"altered": strings.Replace(string(m.anchor()), `"version":1`, `"version":2`, 1),
+	} {
+		if err := CheckTUFRoot([]byte(raw)); err == nil || err.Error() == "" {
+			t.Errorf("%s was accepted", name)
+		}
+	}
+}
+
 func TestRun_refreshesUntilTheEnd(t *testing.T) {
 	m, c := newMirror(t, trustedRoot(t, "first")), newClock()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -551,5 +589,8 @@ func TestPublicGood_beginsWithSigstoresRoot(t *testing.T) {
 	root, err := startingRoot(s, nil)
 	if err != nil || string(root) != string(tuf.DefaultRoot()) || s.TUF != tuf.DefaultMirror || s.anchor() != "" {
 		t.Errorf("begins with %d bytes from %s: %v", len(root), s.TUF, err)
+	}
+	if err := CheckTUFRoot(root); err != nil {
+		t.Error(err)
 	}
 }

@@ -165,8 +165,13 @@ func (f fetcher) DownloadFile(address string, max int64, _ time.Duration) ([]byt
 		return nil, unread(err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, &metadata.ErrDownloadHTTP{StatusCode: response.StatusCode, URL: address}
+	if status := response.StatusCode; status != http.StatusOK {
+		if status == http.StatusForbidden && strings.HasSuffix(address, ".root.json") {
+			// What storage services answer for a file that isn't there. Whoever could
+			// hide the next root metadata behind it could as well say 404.
+			status = http.StatusNotFound
+		}
+		return nil, &metadata.ErrDownloadHTTP{StatusCode: status, URL: address}
 	}
 	raw, err := io.ReadAll(io.LimitReader(response.Body, max+1))
 	if err != nil {
