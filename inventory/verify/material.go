@@ -84,7 +84,10 @@ func (r *recorder) Blob(ctx context.Context, repository string, d inventory.Desc
 
 // writers are kept because making one costs more than packing the material of an
 // ordinary image does.
-var writers = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
+var writers = sync.Pool{New: func() any {
+	z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level is a valid one
+	return z
+}}
 
 // material packs what was read; nil when that is more than is kept.
 func (r *recorder) material(a inventory.Attached, outside string) []byte {
