@@ -965,7 +965,7 @@ func signerLink(s inventory.Signer) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if inventory.Suspicious(s.Name) {
+		if ui.SuspiciousSigner(s) {
 			templ_7745c5c3_Err = ui.Unusual().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

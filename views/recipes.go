@@ -10,14 +10,17 @@ import (
 // recipe is a set of commands that helps with some reasons: one text for each
 // tool, in which IMAGE stands for the image by its digest and HOST for its
 // registry.
-type recipe struct{ cosign, notation, ci, signboard step }
+type recipe struct {
+	cosign, notation, ci, signboard step
+	config                          string // what an operator writes into signboard.yaml first
+}
 
 // step is what one tool has to do.
 type step struct{ says, text string }
 
 // tab is one tool's commands, filled in.
 type tab struct {
-	id, tool, says, text string
+	id, tool, says, text, config string
 }
 
 // The recipes, tried with the real tools: both major versions of cosign take
@@ -87,19 +90,16 @@ cosign verify --trusted-root trusted_root.json \
 notation cert add --type ca --store acme acme-root.pem
 notation verify \
   IMAGE`},
-		ci: step{"The gate has to know the root, too.", gate},
-		signboard: step{"Name the root in signboard.yaml and start again; what is known is checked again without asking the registry.", sigstoreConfig + `
-` + strings.TrimPrefix(notationConfig, "trust:\n") + `
-
-# then
-` + lookNow},
+		ci:        step{"The gate has to know the root, too.", gate},
+		signboard: step{"Name the root in signboard.yaml and start again; what is known is checked again without asking the registry.", lookNow},
+		config:    sigstoreConfig + "\n" + strings.TrimPrefix(notationConfig, "trust:\n"),
 	}
 
 	staleRecipe = recipe{
 		cosign: step{"Fetch the root with cosign's own client, from the machine that runs Signboard.", `# does it get through?
 curl --fail --silent --show-error --head https://tuf-repo-cdn.sigstore.dev/timestamp.json
 
-# the public instance as a file, for a machine that can't reach it
+# the public instance as a file, for a machine that can't reach it: cosign 3
 cosign trusted-root create --with-default-services --out trusted_root.json
 cosign verify --trusted-root trusted_root.json \
   --certificate-identity IDENTITY \
@@ -108,14 +108,12 @@ cosign verify --trusted-root trusted_root.json \
 		notation: step{"Notation's roots are files: see until when they are good.", `notation cert list
 notation verify \
   IMAGE`},
-		ci: step{"The gate renews its root by itself, where it can.", gate},
-		signboard: step{"Where the machine has no way out, give it the root as a file and renew that.", `trust:
+		ci:        step{"The gate renews its root by itself, where it can.", gate},
+		signboard: step{"Where the machine has no way out, give it the root as a file and renew that.", lookNow},
+		config: `trust:
   sigstore:
     - name: public-good
-      trusted_root: trusted_root.json
-
-# then
-` + lookNow},
+      trusted_root: trusted_root.json`,
 	}
 
 	mismatchRecipe = recipe{
@@ -128,6 +126,7 @@ cosign verify --key team.pub \
   IMAGE
 
 # once that is clear: remove every signature, and sign anew
+# (--type signature for .sig tags, --type referrer for bundles)
 cosign clean --type signature \
   IMAGE
 cosign sign --key cosign.key \
@@ -158,16 +157,14 @@ cosign sign \
   IMAGE
 
 ` + stampWithCosign},
-		notation: step{"Sign with a timestamp: it proves that the certificate was valid when it signed.", stampWithNotation},
-		ci:       step{"A pipeline's identity lives for minutes: the log entry is what makes its signature last.", signInCI},
-		signboard: step{"Say whose timestamps count; those of Sigstore are in its trusted root.", `trust:
+		notation:  step{"Sign with a timestamp: it proves that the certificate was valid when it signed.", stampWithNotation},
+		ci:        step{"A pipeline's identity lives for minutes: the log entry is what makes its signature last.", signInCI},
+		signboard: step{"Say whose timestamps count; those of Sigstore are in its trusted root.", lookNow},
+		config: `trust:
   notation:
     - name: acme-tsa
       type: tsa
-      certificates: tsa-root.pem
-
-# then
-` + lookNow},
+      certificates: tsa-root.pem`,
 	}
 
 	logRecipe = recipe{
@@ -197,15 +194,13 @@ openssl ts -reply -in timestamp.tsr -text
   IMAGE
 
 ` + stampWithNotation},
-		ci: step{"The gate has to know the authority, too.", gate},
-		signboard: step{"Name the authority for Notation; for Sigstore it belongs in the trusted root.", `trust:
+		ci:        step{"The gate has to know the authority, too.", gate},
+		signboard: step{"Name the authority for Notation; for Sigstore it belongs in the trusted root.", lookNow},
+		config: `trust:
   notation:
     - name: acme-tsa
       type: tsa
-      certificates: tsa-root.pem
-
-# then
-` + lookNow},
+      certificates: tsa-root.pem`,
 	}
 
 	certificateRecipe = recipe{
@@ -347,8 +342,9 @@ func (r recipe) commands(reference string, d inventory.Digest) []tab {
 		id, tool string
 		step     step
 	}{{"cosign", "cosign", r.cosign}, {"notation", "Notation", r.notation}, {"ci", "CI", r.ci}, {"signboard", "Signboard", r.signboard}} {
-		tabs = append(tabs, tab{t.id, t.tool, t.step.says, fill.Replace(t.step.text)})
+		tabs = append(tabs, tab{t.id, t.tool, t.step.says, fill.Replace(t.step.text), ""})
 	}
+	tabs[len(tabs)-1].config = r.config
 	return tabs
 }
 

@@ -633,7 +633,7 @@ func signerInFull(s inventory.Signer) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if inventory.Suspicious(claimedName(s)) {
+		if ui.SuspiciousSigner(s) {
 			templ_7745c5c3_Err = ui.Unusual().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

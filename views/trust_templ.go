@@ -515,7 +515,7 @@ func rootKinds() templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.Command(k.config).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Block(k.config, "Configuration for "+k.title, "Copy the configuration").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

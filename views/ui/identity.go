@@ -45,6 +45,19 @@ func Identity(s inventory.Signer, own []inventory.Fact) []inventory.Fact {
 	return facts
 }
 
+// SuspiciousSigner reports whether a signer's name, or who vouches for it, may
+// not be what it looks like.
+func SuspiciousSigner(s inventory.Signer) bool {
+	if s.Name == "" || s.ID.Kind() == inventory.KeylessSigner {
+		for _, f := range IDFacts(s.ID) {
+			if inventory.Suspicious(f.Value) {
+				return true
+			}
+		}
+	}
+	return inventory.Suspicious(s.Name)
+}
+
 // Vouches says in a few words what a signer's name rests on, for beside the
 // name: two signers of one name differ in it.
 func Vouches(id inventory.SignerID) string {
