@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"maps"
 	"math/big"
-	"slices"
 	"testing"
 	"time"
 
@@ -232,15 +231,6 @@ func with(files map[string][]byte, replaced map[string][]byte) map[string][]byte
 }
 
 func img(content string) inventory.Subject { return image(app, content) }
-
-func names(s []inventory.Signature) []string {
-	var list []string
-	for _, signature := range s {
-		list = append(list, string(signature.Outcome)+" "+signature.Signer.Name)
-	}
-	slices.Sort(list)
-	return list
-}
 
 func rawJSON(s string) any {
 	var v any
