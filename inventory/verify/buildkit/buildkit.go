@@ -117,7 +117,7 @@ func newClaim(i *verify.Item) *claim {
 func (c *claim) read(ctx context.Context, i *verify.Item, layer, about inventory.Descriptor, why string) {
 	if about.Digest != "" {
 		if p := about.Platform; p != nil {
-			c.fact("Platform", p.String())
+			c.fact("Platform", shown(p.String()))
 		}
 		c.fact("About the image", string(about.Digest))
 	}

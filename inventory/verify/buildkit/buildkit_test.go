@@ -258,6 +258,15 @@ func TestCheck_onlyInsideAnIndex(t *testing.T) {
 	}
 }
 
+func TestCheck_showsWhatTheIndexHides(t *testing.T) {
+	b := newBuilt(t)
+	b.images[0].Platform.OS = "linux\u202e" + strings.Repeat("x", 10_000)
+	a := b.one(t, layer{statement(b.images[0].Digest, spdx, "{}"), "", ""})
+	if p := fact(a, "Platform"); len(p) > 400 || !strings.HasPrefix(p, "linux⟨U+202E⟩") {
+		t.Errorf("the platform is shown as %.80q", p)
+	}
+}
+
 // TestCheck_outageIsNoFinding: a statement that can't be read now leaves the
 // look unsettled, so that it is made again.
 func TestCheck_outageIsNoFinding(t *testing.T) {
