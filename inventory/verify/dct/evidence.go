@@ -83,8 +83,9 @@ func (p *Place) signature(v *view, r *role, entries []entry, s inventory.Subject
 	}
 	made.Checks = t.Checks
 	made.Chain = t.chain(entries)
+	root := &made.Chain[len(made.Chain)-1]
+	root.Facts = append(root.Facts, inventory.Fact{Name: "Server", Value: p.server.URL})
 	if closing {
-		root := &made.Chain[len(made.Chain)-1]
 		root.Facts = append(root.Facts, inventory.Fact{Name: "Server closes", Value: day(closes)})
 	}
 	return made
