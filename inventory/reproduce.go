@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 )
 
@@ -29,19 +28,35 @@ func Reproduce(i Image, s Signature, address string) string {
 	case FormatNotationJWS, FormatNotationCOSE:
 		return command{"notation", "verify"}.on(at, "--insecure-registry")
 	case FormatDCT:
-		at.digest = "" // it knows tags only
-		for _, l := range s.Chain {
-			if l.Role == RoleStatement {
-				at.tag = fact(l.Facts, "Tag")
-			}
-		}
-		c := command{"docker", "trust", "inspect", "--pretty"}.on(at, "")
-		if u, err := url.Parse(s.Domain); err == nil && u.Host != "" {
-			c = "DOCKER_CONTENT_TRUST_SERVER=" + quote(s.Domain) + " " + c
-		}
-		return c
+		return trust(at, s)
 	}
 	return ""
+}
+
+// trust is docker's command, which knows tags only and shows their digests. The
+// repository is called as it is in what was signed.
+func trust(at spot, s Signature) string {
+	at.digest = ""
+	server := ""
+	for _, l := range s.Chain {
+		switch l.Role {
+		case RoleStatement:
+			if name := fact(l.Facts, "Repository"); name != "" {
+				at.repository = name
+			}
+			at.tag, _, _ = strings.Cut(fact(l.Facts, "Tags signed"), ", ")
+		case RoleRoot:
+			server = fact(l.Facts, "Server")
+		}
+	}
+	if strings.ContainsFunc(at.tag, unseen) || strings.ContainsAny(at.tag, " …⟨") {
+		at.tag = "" // it was cut, or written otherwise than it is
+	}
+	c := command{"docker", "trust", "inspect", "--pretty"}.on(at, "")
+	if server != "" && c != "" && !strings.HasPrefix(server, "https://notary.docker.io") { // docker's own
+		c = "DOCKER_CONTENT_TRUST_SERVER=" + quote(server) + " \\\n  " + c
+	}
+	return c
 }
 
 // ReproduceAttestation is Reproduce for an attestation. It is empty for one that
@@ -121,7 +136,7 @@ func (c command) cosign(bundle bool, signer *Signer, domain string, checks []Che
 	if logged := result(checks, "log_entry") == Pass; !logged && (timed || !keyless) {
 		c = append(c, "--insecure-ignore-tlog")
 	}
-	if result(checks, "signed_certificate_timestamp") == Skip {
+	if result(checks, "certificate_transparency") == Skip {
 		c = append(c, "--insecure-ignore-sct")
 	}
 	return c

@@ -55,7 +55,7 @@ func words(t *testing.T, shell, script string) []string {
 }
 
 // TestReproduce_asTheToolsTakeIt holds each form to the words with which
-// cosign 2.6 and 3.1, notation 1.3 and docker 20.10 were seen to accept what they
+// cosign 2.6 and 3.1, notation 1.3 and docker 28.2 were seen to accept what they
 // had signed themselves, and to refuse another image.
 func TestReproduce_asTheToolsTakeIt(t *testing.T) {
 	key := &inventory.Signer{ID: inventory.KeyID(repeated), Name: "Payments release key"}
@@ -113,6 +113,22 @@ func TestReproduce_asTheToolsTakeIt(t *testing.T) {
 		"Docker Content Trust": {
 			inventory.Signature{Format: inventory.FormatDCT}, "",
 			[]string{"docker", "trust", "inspect", "--pretty", "registry.example.com:5000/team-a/api"}},
+		"Docker Content Trust, with what its evidence says": {
+			inventory.Signature{Format: inventory.FormatDCT, Domain: "local", Chain: []inventory.Link{
+				{Role: inventory.RoleStatement, Facts: []inventory.Fact{{Name: "Repository", Value: "registry.example.com/team-a/api"}, {Name: "Tags signed", Value: "v1, v1.0 and 3 more"}}},
+				{Role: inventory.RoleRoot, Facts: []inventory.Fact{{Name: "Server", Value: "https://notary.example.com:4443"}}}}}, "",
+			[]string{"DOCKER_CONTENT_TRUST_SERVER=https://notary.example.com:4443", "docker", "trust", "inspect", "--pretty", "registry.example.com/team-a/api:v1"}},
+		"Docker Content Trust at Docker Hub, under a tag that can't be shown": {
+			inventory.Signature{Format: inventory.FormatDCT, Chain: []inventory.Link{
+				{Role: inventory.RoleStatement, Facts: []inventory.Fact{{Name: "Repository", Value: "docker.io/acme/api"}, {Name: "Tags signed", Value: "v1⟨U+202E⟩"}}},
+				{Role: inventory.RoleRoot, Facts: []inventory.Fact{{Name: "Server", Value: "https://notary.docker.io"}}}}}, "",
+			[]string{"docker", "trust", "inspect", "--pretty", "docker.io/acme/api"}},
+		"keyless, of an instance without a certificate log": {
+			inventory.Signature{Format: inventory.FormatBundle, Signer: workflow, Domain: "public-good",
+				Checks: checks(map[string]inventory.Result{"log_entry": inventory.Pass, "certificate_transparency": inventory.Skip})}, "",
+			[]string{"cosign", "verify", "--new-bundle-format",
+				"--certificate-identity", "https://github.com/acme/api/.github/workflows/release.yml@refs/tags/v1",
+				"--certificate-oidc-issuer", "https://token.actions.githubusercontent.com", "--insecure-ignore-sct", ref}},
 		"a format of the future": {inventory.Signature{Format: "pgp"}, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
