@@ -82,14 +82,14 @@ func strictJWS(raw []byte) ([][]byte, error) {
 	if outer.Signatures != nil {
 		return nil, errors.New("it is a JWS of several signatures, and the format has one")
 	}
-	for part, text := range map[string]string{"protected header": outer.Protected, "payload": outer.Payload} {
-		b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	for _, part := range []struct{ name, text string }{{"protected header", outer.Protected}, {"payload", outer.Payload}} {
+		b, err := base64.RawURLEncoding.Strict().DecodeString(part.text)
 		if err == nil {
 			var ignored map[string]any
 			err = inventory.StrictJSON(b, &ignored)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("its %s isn't well-formed: %s", part, shown(err.Error()))
+			return nil, fmt.Errorf("its %s isn't well-formed: %s", part.name, shown(err.Error()))
 		}
 	}
 	return outer.Header.Certificates, nil

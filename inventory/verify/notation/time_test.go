@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -59,6 +60,11 @@ func TestTime_whatVouchesForItDecides(t *testing.T) {
 		c.ExtraExtensions, c.ExtKeyUsage = nil, []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping} // not critical
 	})
 	noStamps := signer(t, "no stamps", &tsaRoot)
+	above := tsaRoot
+	for i := range 12 {
+		above = authority(t, fmt.Sprintf("Time sub %d", i), &above)
+	}
+	heap := stamper(t, "Heap", &above)
 	then, now := epoch.Add(-90*time.Minute), epoch.Add(-time.Minute) // the old certificate was valid then
 	of := func(h holder) func(inventory.Descriptor) []byte {
 		return func(d inventory.Descriptor) []byte { return forge(t, h, payload(d), nil) }
@@ -94,6 +100,8 @@ func TestTime_whatVouchesForItDecides(t *testing.T) {
 		}, outcome: invalid, reason: inventory.ReasonTimestampInvalid, stricter: unlooked},
 		{name: "run out, countersigned for another", envelope: header(old, token(t, []byte("another signature"), tsa, then)), outcome: invalid, reason: inventory.ReasonTimestampInvalid},
 		{name: "garbage for a countersignature", envelope: header(leaf, []byte("hello")), outcome: invalid, reason: inventory.ReasonTimestampInvalid, stricter: unlooked},
+		{name: "a huge countersignature", envelope: header(leaf, make([]byte, 64<<10+1)), outcome: invalid, reason: inventory.ReasonTimestampInvalid, stricter: unlooked},
+		{name: "countersigned with a heap of certificates", envelope: with(old, heap, then), outcome: invalid, reason: inventory.ReasonTimestampInvalid, stricter: "notation-go sets no limit"},
 		{name: "countersigned without the use", envelope: with(leaf, noStamps, then), outcome: invalid, reason: inventory.ReasonTimestampInvalid, stricter: unlooked},
 		{name: "countersigned with a use that isn't critical", envelope: with(old, loose, then), outcome: invalid, reason: inventory.ReasonTimestampInvalid},
 		{name: "signer as timestamp authority", envelope: with(old, leaf, then), outcome: invalid, reason: inventory.ReasonCertificateExpired},

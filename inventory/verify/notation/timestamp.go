@@ -14,6 +14,10 @@ import (
 	"signboard/inventory/verify"
 )
 
+// maxToken is how many bytes a countersignature may have; real ones have some
+// thousand.
+const maxToken = 64 << 10
+
 // span is when a signature was made, or now: the certificates have to be valid
 // for all of it.
 type span struct {
@@ -95,9 +99,18 @@ func (x *exam) countersigned(ctx context.Context) (span, bool) {
 		x.Fail(verify.CheckTimestamp, inventory.ReasonTimestampInvalid, message)
 		return span{}, false
 	}
+	if len(token) > maxToken {
+		return invalid(fmt.Sprintf("The countersignature has %d bytes; %d is the most that is read.", len(token), maxToken))
+	}
 	signed, err := tspclient.ParseSignedToken(token)
 	if err != nil {
 		return invalid("The countersignature can't be read.")
+	}
+	// Anybody may put another countersignature on a signature: what it costs to
+	// check one is bounded. That there is one signer is RFC 3161's demand
+	// (section 2.4.2).
+	if len(signed.SignerInfos) != 1 || len(signed.Certificates) > maxChain {
+		return invalid(fmt.Sprintf("The countersignature is by %d signers with %d certificates; one signer, with at most %d certificates, was expected.", len(signed.SignerInfos), len(signed.Certificates), maxChain))
 	}
 	info, err := signed.Info()
 	if err != nil {
