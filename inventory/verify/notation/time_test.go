@@ -59,6 +59,7 @@ func TestTime_whatVouchesForItDecides(t *testing.T) {
 	loose := stamper(t, "Loose", &tsaRoot, func(c *x509.Certificate) {
 		c.ExtraExtensions, c.ExtKeyUsage = nil, []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping} // not critical
 	})
+	broad := stamper(t, "Broad", &tsaRoot, func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageKeyEncipherment })
 	noStamps := signer(t, "no stamps", &tsaRoot)
 	above := tsaRoot
 	for i := range 12 {
@@ -104,6 +105,7 @@ func TestTime_whatVouchesForItDecides(t *testing.T) {
 		{name: "countersigned with a heap of certificates", envelope: with(old, heap, then), outcome: invalid, reason: inventory.ReasonTimestampInvalid, stricter: "notation-go sets no limit"},
 		{name: "countersigned without the use", envelope: with(leaf, noStamps, then), outcome: invalid, reason: inventory.ReasonTimestampInvalid, stricter: unlooked},
 		{name: "countersigned with a use that isn't critical", envelope: with(old, loose, then), outcome: invalid, reason: inventory.ReasonTimestampInvalid},
+		{name: "countersigned with a key for more than signatures", envelope: with(old, broad, then), outcome: invalid, reason: inventory.ReasonTimestampInvalid},
 		{name: "signer as timestamp authority", envelope: with(old, leaf, then), outcome: invalid, reason: inventory.ReasonCertificateExpired},
 	})
 	// Without an authority that is known a countersignature is only a claim.
@@ -117,6 +119,10 @@ func TestTime_whatVouchesForItDecides(t *testing.T) {
 	}
 	if l := s.Chain[len(s.Chain)-1]; l.Role != inventory.RoleTimestamp || l.Name != "Stamps" || len(l.Checks) != 1 {
 		t.Errorf("%+v", l)
+	}
+	s = examine(t, notation.New(trusted, nil), jws, with(old, tsa, now))
+	if !strings.Contains(s.Message, "had run out on") || !strings.Contains(s.Message, "before Stamps saw the signature") {
+		t.Errorf("%s", s.Message)
 	}
 	s = examine(t, notation.New(trusted, nil), jws, with(leaf, stranger, then))
 	if s.SignedAtSource != inventory.SignedAtClaimed || s.Expires == nil || check(s, verify.CheckTimestamp).Result != inventory.Skip {
