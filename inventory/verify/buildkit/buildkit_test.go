@@ -258,6 +258,17 @@ func TestCheck_onlyInsideAnIndex(t *testing.T) {
 	}
 }
 
+// TestCheck_attestationIsNoImage: one attestation manifest can't be what another
+// is about.
+func TestCheck_attestationIsNoImage(t *testing.T) {
+	b := newBuilt(t)
+	first := b.attest(t, b.images[0].Digest, layer{statement(b.images[0].Digest, spdx, "{}"), spdx, ""})
+	e := b.look(t, first, b.attest(t, first.Digest, layer{statement(first.Digest, spdx, "{}"), spdx, ""}))
+	if len(e.Attestations) != 2 || !strings.Contains(e.Attestations[1].Message, "no image of this index") {
+		t.Errorf("got %+v", e.Attestations)
+	}
+}
+
 func TestCheck_showsWhatTheIndexHides(t *testing.T) {
 	b := newBuilt(t)
 	b.images[0].Platform.OS = "linux\u202e" + strings.Repeat("x", 10_000)
