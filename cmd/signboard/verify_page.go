@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -196,7 +197,7 @@ func (p *page) signature(s inventory.Signature, title string) {
 	p.checks(s.Checks)
 	if len(s.Chain) > 0 {
 		p.print("    chain, from the image to what it rests on")
-		for _, l := range s.Chain {
+		for _, l := range inOrder(s.Chain) {
 			p.link(l)
 		}
 	}
@@ -270,6 +271,24 @@ func (p *page) checks(checks []inventory.Check) {
 	for _, c := range checks {
 		p.line(fmt.Sprintf("      %-5s ", c.Result), resultColour(c.Result), c.Name+": "+c.Message)
 	}
+}
+
+// inOrder puts the branches of a chain after the signature, which they vouch
+// for.
+func inOrder(chain []inventory.Link) []inventory.Link {
+	var line, branches []inventory.Link
+	for _, l := range chain {
+		if l.Role.Branch() {
+			branches = append(branches, l)
+		} else {
+			line = append(line, l)
+		}
+	}
+	at := 1 + slices.IndexFunc(line, func(l inventory.Link) bool { return l.Role == inventory.RoleSignature })
+	if at == 0 {
+		at = len(line)
+	}
+	return slices.Concat(line[:at], branches, line[at:])
 }
 
 // link prints one link of the chain; branches are set in.

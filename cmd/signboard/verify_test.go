@@ -221,3 +221,25 @@ func TestWriteJSON_isReadableByTerminalsAndPrograms(t *testing.T) {
 		}
 	}
 }
+
+func TestPage_branchesStandUnderTheSignatureTheyVouchFor(t *testing.T) {
+	roles := func(chain []inventory.Link) (s string) {
+		for _, l := range chain {
+			s += string(l.Role) + " "
+		}
+		return s
+	}
+	made := func(list ...inventory.LinkRole) (chain []inventory.Link) {
+		for _, r := range list {
+			chain = append(chain, inventory.Link{Role: r})
+		}
+		return chain
+	}
+	got := roles(inOrder(made(inventory.RoleImage, inventory.RoleSignature, inventory.RoleLeaf, inventory.RoleRoot, inventory.RoleTlog, inventory.RoleTimestamp)))
+	if got != "image signature tlog timestamp leaf root " {
+		t.Errorf("the order is %s", got)
+	}
+	if got := roles(inOrder(made(inventory.RoleTlog, inventory.RoleImage))); got != "image tlog " {
+		t.Errorf("without a signature the order is %s", got)
+	}
+}
