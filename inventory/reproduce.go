@@ -20,7 +20,13 @@ func Reproduce(i Image, s Signature, address string) string {
 	switch s.Format {
 	case FormatSimpleSigning, FormatBundle:
 		c := command{"cosign", "verify"}
-		c = c.cosign(s.Format == FormatBundle, s.Signer, s.Domain, s.Checks)
+		domain := s.Domain
+		for _, l := range s.Chain { // whose log or authority vouches for a key's signature
+			if domain == "" && l.Role.Branch() && result(s.Checks, "log_entry") == Pass {
+				domain = fact(l.Facts, "Root of trust")
+			}
+		}
+		c = c.cosign(s.Format == FormatBundle, s.Signer, domain, s.Checks)
 		if s.Format == FormatSimpleSigning && result(s.Checks, "manifest_subject") == Pass {
 			c = append(c, "--experimental-oci11") // found as a referrer, not under its tag
 		}

@@ -74,6 +74,10 @@ func TestReproduce_asTheToolsTakeIt(t *testing.T) {
 			inventory.Signature{Format: inventory.FormatSimpleSigning, Signer: key, Domain: "public-good",
 				Checks: checks(map[string]inventory.Result{"manifest_subject": inventory.Skip, "log_entry": inventory.Pass})}, "",
 			[]string{"cosign", "verify", "--new-bundle-format=false", "--key", "payments-release-key.pub", ref}},
+		"a key, logged by a private instance": {
+			inventory.Signature{Format: inventory.FormatBundle, Signer: key, Checks: checks(map[string]inventory.Result{"log_entry": inventory.Pass}),
+				Chain: []inventory.Link{{Role: inventory.RoleTlog, Facts: []inventory.Fact{{Name: "Root of trust", Value: "acme"}}}}}, "",
+			[]string{"cosign", "verify", "--new-bundle-format", "--key", "payments-release-key.pub", "--trusted-root", "acme.json", ref}},
 		"a key, as a referrer": {
 			inventory.Signature{Format: inventory.FormatSimpleSigning, Signer: key, Checks: checks(map[string]inventory.Result{"manifest_subject": inventory.Pass})}, "",
 			[]string{"cosign", "verify", "--new-bundle-format=false", "--key", "payments-release-key.pub", "--insecure-ignore-tlog", "--experimental-oci11", ref}},
