@@ -24,13 +24,10 @@ type parsed struct {
 	payload     []byte // of the envelope
 }
 
-// parseBundle reads a bundle of version 0.1 to 0.3. The JSON is checked first
-// for what lenient parsers disagree about.
+// parseBundle reads a bundle of version 0.1 to 0.3. What lenient parsers disagree
+// about (a key twice or in two spellings, an unknown one, something after the
+// document) is refused by the parser of protocol buffers itself.
 func parseBundle(raw []byte) (*parsed, error) {
-	var object struct{}
-	if err := inventory.StrictJSON(raw, &object); err != nil {
-		return nil, err
-	}
 	b := new(bundle.Bundle)
 	if err := b.UnmarshalJSON(raw); err != nil {
 		if kind := unreadEntry(raw); kind != "" {
