@@ -3,6 +3,7 @@ package dct_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -344,6 +345,30 @@ func TestRotation_isFollowedStepByStep(t *testing.T) {
 	invalid(t, s.place, img("one"), inventory.ReasonSignatureMismatch)
 }
 
+// The key stays, so that every version is signed as it should be, but a step is
+// left out.
+func TestRotation_countsTheSteps(t *testing.T) {
+	s := stage(t, newRepo(t))
+	verified(t, s.place, img("one"))
+	s.versions["root"] = 3
+	files := s.publish()
+	files["2.root"] = files["root"]
+	s.later(files)
+	invalid(t, s.place, img("one"), inventory.ReasonSignatureMismatch)
+}
+
+// A root and a snapshot that are both signed, and not for each other.
+func TestAttack_theSnapshotBelongsToAnotherRoot(t *testing.T) {
+	r := newRepo(t)
+	before := r.publish()
+	r.versions["root"] = 2
+	s := stage(t, r)
+	s.server.hold(with(before, map[string][]byte{"root": s.publish()["root"]}))
+	if c := check(invalid(t, s.place, img("one"), inventory.ReasonSignatureMismatch), "tuf_snapshot"); c.Result != inventory.Fail {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestRotation_ofTooManyStepsIsNotFollowed(t *testing.T) {
 	s := stage(t, newRepo(t))
 	verified(t, s.place, img("one"))
@@ -392,6 +417,16 @@ func TestExpired_sayWhoHasToAct(t *testing.T) {
 			none(t, s.place, img("never signed")) // the team signed a list without it
 		}
 	}
+}
+
+// What is kept for a minute isn't kept beyond its own time.
+func TestExpired_withinTheMinute(t *testing.T) {
+	r := newRepo(t)
+	r.expires["targets"] = noon.Add(10 * time.Second)
+	s := stage(t, r)
+	verified(t, s.place, img("one"))
+	s.clock.pass(11 * time.Second)
+	invalid(t, s.place, img("one"), inventory.ReasonSignatureExpired)
 }
 
 func TestExpired_certificates(t *testing.T) {
@@ -463,6 +498,14 @@ func TestMalformed_isNeverAcceptedNorUnsigned(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Each signature costs a verification, so a file with thousands is an attack.
+func TestMalformed_moreSignaturesThanAnybodyMakes(t *testing.T) {
+	r := newRepo(t)
+	p := r.pens["targets"][0]
+	r.signers["targets"] = slices.Repeat([]pen{p}, 65)
+	refused(t, stage(t, r).place, img("one"), inventory.ReasonPayloadMalformed)
 }
 
 // References in signed lists that needn't be there make the library panic.

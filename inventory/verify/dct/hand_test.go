@@ -81,6 +81,7 @@ type repo struct {
 	order    []string                 // of lists
 	listed   map[string]bool          // false: the snapshot leaves the list out
 	files    map[string][]byte
+	padding  []byte // behind each delegate's list
 }
 
 const app = "dct/app"
@@ -154,6 +155,9 @@ func (r *repo) publish() map[string][]byte {
 		t := r.lists[role]
 		t.SignedCommon = r.common(role, "Targets")
 		files[role] = r.signed(role, t)
+		if role != "targets" {
+			files[role] = append(files[role], r.padding...)
+		}
 		if in, ok := r.listed[role]; !ok || in {
 			snapshot.Meta[role] = meta(files[role])
 		}

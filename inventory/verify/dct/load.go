@@ -123,7 +123,7 @@ func (l *loading) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.forget(rawRoot)
+	l.forget()
 	if err := l.establish(ctx, rawRoot); err != nil {
 		return err
 	}
@@ -152,9 +152,9 @@ func (l *loading) vanished(err error) error {
 
 // forget lets go of what was remembered under a root that wasn't pinned, once
 // another is: the pin is how somebody says that the repository was made anew.
-// It takes a root that meets the pin to do it.
-func (l *loading) forget(raw []byte) {
-	if len(l.pins) > 0 && l.known.Root != nil && !l.meets(l.known.Root) && l.meets(raw) {
+// What is forgotten here stays in the memory until the new root was found good.
+func (l *loading) forget() {
+	if len(l.pins) > 0 && l.known.Root != nil && !l.meets(l.known.Root) {
 		l.known = state{}
 	}
 	if l.known.FirstSeen.IsZero() {

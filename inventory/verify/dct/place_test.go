@@ -1,6 +1,7 @@
 package dct_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -221,6 +222,18 @@ func (spaces) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Each list is small enough, and all together aren't.
+func TestLarge_allFilesTogether(t *testing.T) {
+	r := newRepo(t)
+	p := newPen(t, noon, "")
+	for i := range 6 {
+		r.delegate("targets", fmt.Sprintf("targets/r%d", i), []string{""}, p)
+	}
+	r.padding = bytes.Repeat([]byte(" "), 7<<20)
+	s := stage(t, r)
+	refused(t, s.place, img("one"), inventory.ReasonTooLarge)
+}
+
 func TestRedirect_leadsNowhereElse(t *testing.T) {
 	s := stage(t, newRepo(t))
 	reached := false
@@ -353,9 +366,12 @@ func TestCache_isBounded(t *testing.T) {
 	}
 	s.server.requests()
 	none(t, s.place, image(fmt.Sprintf("dct/n%d", dct.Keep+19), "one"))
+	if n := len(s.server.requests()); n != 0 {
+		t.Errorf("the newest isn't kept: asked %d times", n)
+	}
 	none(t, s.place, image("dct/n0", "one"))
-	if n := len(s.server.requests()); n != 0 && n != 1 {
-		t.Errorf("asked %d times", n)
+	if n := len(s.server.requests()); n != 1 {
+		t.Errorf("the oldest is still kept: asked %d times", n)
 	}
 }
 
@@ -364,7 +380,10 @@ func TestMemory_failingIsAFailure(t *testing.T) {
 	s.memory.fail = errors.New("disk full")
 	refused(t, s.place, img("one"), inventory.ReasonNotChecked)
 	s.memory.fail = nil
-	for _, state := range []string{"{", "{}", `{"format":9,"root":"e30="}`, `{"format":1,"root":"e30="}`} {
+	s.clock.pass(2 * time.Minute)
+	verified(t, s.place, img("one"))
+	good := s.memory.states[s.gun]
+	for _, state := range []string{"{", "{}", `{"format":9,"root":"e30="}`, `{"format":1,"root":"e30="}`, strings.Replace(string(good), `"format":1`, `"format":2`, 1)} {
 		s.memory.states[s.gun] = []byte(state)
 		s.clock.pass(2 * time.Minute)
 		refused(t, s.place, img("one"), inventory.ReasonNotChecked)
