@@ -72,7 +72,7 @@ func TestKeyless_readsWhatTheRealSignersMade(t *testing.T) {
 			return verifytest.Serve(t, r, false)
 		},
 	}
-	ring := keyring(t, "logged-p256", "logged-p384", "logged-rsa", "logged-ed25519")
+	ring := keyring(t, "logged-p256", "logged-p384", "logged-rsa")
 	for n, test := range tests {
 		for place, serve := range places {
 			t.Run(fmt.Sprintf("%s/%d/%s", test.fixture, n, place), func(t *testing.T) {
