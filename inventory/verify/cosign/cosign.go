@@ -3,13 +3,26 @@
 // envelopes under .att tags, and Sigstore bundles as referrers. It reports
 // evidence and never trust.
 //
-// In this version the only roots are registered public keys. A signature with a
-// certificate is recognised and reported with what it claims, never as good;
-// transparency-log entries and timestamps are shown, and count for nothing
-// unless they contradict the signature they came with. A key that a signature
-// brings along, in a bundle, an annotation or a log entry, is never used to
-// verify it (GHSA-fx35-mq7g-6g98): at the most it is shown, for somebody to
-// register.
+// Whether a signature holds is sigstore-go's to say, each time with the material
+// of one Sigstore instance (a domain) and never of several in one heap. A witness
+// around that material remembers the chain and the timestamps that sigstore-go
+// accepted. Only a signature that was refused is taken apart again, to say why;
+// nothing found on that way can make it good.
+//
+// Of an instance everything is demanded that it has: an entry in its log, a time
+// from its log or its timestamp authority, and that one of its
+// certificate-transparency logs has seen the certificate. A key's signature rests
+// on the registered key alone; an entry or a timestamp that comes along with it
+// has to hold where it is known who vouches for it, and counts for nothing where
+// it isn't. A key that a signature brings along, in a bundle, an annotation or a
+// log entry, is never trusted (GHSA-fx35-mq7g-6g98): at the most it is shown, for
+// somebody to register.
+//
+// This is stricter than cosign in places: a signature under an instance with a log
+// needs an entry of that log even when it is timestamped; log entries of type
+// intoto 0.0.1 count for nothing; whatever comes along and contradicts itself or
+// the signature makes it invalid, also beside something that would have sufficed;
+// and a log's key has to have been good at the time of signing.
 //
 // # What can be told without the key
 //
