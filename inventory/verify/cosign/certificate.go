@@ -3,6 +3,7 @@ package cosign
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
 	"slices"
@@ -116,7 +117,7 @@ func different(a, b string) string {
 // Fulcio's extensions for the issuer, the old one as it is and the new one as a
 // DER string (Fulcio, oid-info.md).
 var (
-	oidIssuer   = certificate.OIDIssuer //nolint:staticcheck // old certificates have only this one
+	oidIssuer   = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 1} // all that old certificates have
 	oidIssuerV2 = certificate.OIDIssuerV2
 )
 
