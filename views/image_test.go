@@ -47,7 +47,13 @@ func TestImage_showsAnIdentityInFull(t *testing.T) {
 func TestImage_saysOnlyThatAnUnprovenSignerIsClaimed(t *testing.T) {
 	i := images40()[3]
 	i.Signatures = []inventory.Signature{unknownRoot()}
+	i.Signatures[0].Signer = nil // nothing vouches for it: only the certificate has a name
 	out := body(t, sample{"", ImagePage{Frame: frame("x", "/x"), Image: i}})
+	if !strings.Contains(out, "(not proven)") || strings.Contains(out, "the signature doesn't say") {
+		t.Errorf("whom it claims to be by isn't said: %s", out)
+	}
+	i.Signatures = []inventory.Signature{unknownRoot()}
+	out = body(t, sample{"", ImagePage{Frame: frame("x", "/x"), Image: i}})
 	if strings.Contains(out, "Signed by") || strings.Contains(out, "vouched for by") || !strings.Contains(out, "Claims to be") {
 		t.Errorf("the page says: %s", out)
 	}

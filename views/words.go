@@ -2,6 +2,7 @@ package views
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"signboard/inventory"
@@ -176,6 +177,23 @@ func whoSigned(i inventory.Image) (proven, claimed []inventory.Signer) {
 		}
 	}
 	return proven, claimed
+}
+
+// claimedInCertificates are the names in certificates that nothing vouches for:
+// such a signature has no signer yet.
+func claimedInCertificates(i inventory.Image) []string {
+	var names []string
+	for _, s := range i.Signatures {
+		if s.Signer != nil || s.Outcome == inventory.OutcomeVerified {
+			continue
+		}
+		for _, l := range s.Chain {
+			if l.Role == inventory.RoleLeaf && l.Name != "" && !slices.Contains(names, l.Name) {
+				names = append(names, l.Name)
+			}
+		}
+	}
+	return names
 }
 
 // outOfScope reports whether the signer of a signature is approved, yet not

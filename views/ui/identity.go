@@ -18,7 +18,7 @@ func IDFacts(id inventory.SignerID) []inventory.Fact {
 	case inventory.KeylessSigner:
 		return []inventory.Fact{{Name: "Identity", Value: after}, {Name: "Issuer of the identity", Value: before}}
 	case inventory.X509Signer:
-		return []inventory.Fact{{Name: "Subject", Value: after}, {Name: "Trust anchor", Value: before}}
+		return []inventory.Fact{{Name: "Subject", Value: after}, {Name: "Fingerprint of the anchor", Value: before}}
 	case inventory.TUFSigner:
 		return []inventory.Fact{{Name: "Signs for", Value: before}, {Name: "Key id", Value: after}}
 	}
