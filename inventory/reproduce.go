@@ -27,6 +27,9 @@ func Reproduce(i Image, s Signature, address string) string {
 			}
 		}
 		c = c.cosign(s.Format == FormatBundle, s.Signer, domain, s.Checks)
+		if s.Signer == nil || s.Signer.ID.Kind() == KeySigner {
+			c = c.hash(s)
+		}
 		if s.Format == FormatSimpleSigning && result(s.Checks, "manifest_subject") == Pass {
 			c = append(c, "--experimental-oci11") // found as a referrer, not under its tag
 		}
@@ -144,6 +147,21 @@ func (c command) cosign(bundle bool, signer *Signer, domain string, checks []Che
 	}
 	if result(checks, "certificate_transparency") == Skip {
 		c = append(c, "--insecure-ignore-sct")
+	}
+	return c
+}
+
+// hash names the hash that was signed, where it isn't SHA-256: with a key,
+// cosign's verify doesn't find that out by itself.
+func (c command) hash(s Signature) command {
+	for _, l := range s.Chain {
+		if l.Role != RoleSignature {
+			continue
+		}
+		switch _, hash, _ := strings.Cut(fact(l.Facts, "Scheme"), " with "); hash {
+		case "SHA-384", "SHA-512":
+			return append(c, "--signature-digest-algorithm", strings.ToLower(strings.ReplaceAll(hash, "-", "")))
+		}
 	}
 	return c
 }

@@ -251,3 +251,17 @@ func TestReproduce_hostileNamesOfFilesAndPlaces(t *testing.T) {
 		}
 	}
 }
+
+func TestReproduce_namesTheHashThatCosignDoesNotFind(t *testing.T) {
+	for scheme, want := range map[string]string{
+		"ECDSA P-384 with SHA-384": "--signature-digest-algorithm sha384", "RSA 3072 with SHA-512": "--signature-digest-algorithm sha512",
+		"ECDSA P-256 with SHA-256": "",
+	} {
+		s := inventory.Signature{Format: inventory.FormatBundle, Outcome: inventory.OutcomeVerified, Signer: &inventory.Signer{ID: "key:sha256:" + inventory.SignerID(strings.Repeat("a", 64)), Name: "release"},
+			Chain: []inventory.Link{{Role: inventory.RoleSignature, Facts: []inventory.Fact{{Name: "Scheme", Value: scheme}}}}}
+		got := inventory.Reproduce(inventory.Image{Repository: "app", Digest: inventory.DigestOf(nil)}, s, "registry.example")
+		if strings.Contains(got, "--signature-digest-algorithm") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %s", scheme, got)
+		}
+	}
+}
