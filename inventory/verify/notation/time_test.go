@@ -36,7 +36,7 @@ func token(tb testing.TB, mark []byte, by holder, at time.Time) []byte {
 	h.Write(mark)
 	stamp := timestamp.Timestamp{HashAlgorithm: crypto.SHA256, HashedMessage: h.Sum(nil), Time: at.UTC(), Accuracy: time.Second,
 		Policy: asn1.ObjectIdentifier{1, 2, 3}, AddTSACertificate: true, Certificates: by.chain[1:]}
-	response, err := stamp.CreateResponse(by.certificate(), by.key)
+	response, err := stamp.CreateResponseWithOpts(by.certificate(), by.key, crypto.SHA256)
 	must(tb, err)
 	var parsed struct {
 		Status asn1.RawValue
