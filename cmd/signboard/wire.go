@@ -76,7 +76,7 @@ func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB, m memo
 		}
 		peers = append(peers, peer)
 	}
-	a.syncer = syncer.New(a.store, peers, syncer.Options{Log: log})
+	a.syncer = syncer.New(a.store, peers, tuned(syncer.Options{Log: log}))
 	a.door = decision.Door{
 		Signers: a.store, Quarantines: a.store, Approvers: c.Review.Approvers, Decided: a.syncer.Nudge,
 	}

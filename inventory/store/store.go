@@ -147,10 +147,16 @@ func once(ctx context.Context, db *sql.DB, f func(tx querier) error) error {
 		return err
 	}
 	defer tx.Rollback()
+	moment("begun")
 	if err := f(tx); err != nil {
 		return err
 	}
-	return tx.Commit()
+	moment("committing")
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	moment("committed")
+	return nil
 }
 
 // idSource makes ids that grow with time: 41 bits of milliseconds, then 22 bits
