@@ -18,7 +18,10 @@ import (
 // remembers (connections, tokens, pauses, what is supported) is bounded.
 type Client struct {
 	name     string
+	config   Config // as it was given, for services on other hosts
+	dialer   dialer
 	origin   *url.URL
+	address  string // what of the configuration to look at when nothing is there
 	globs    []inventory.Glob
 	limits   Limits
 	log      *slog.Logger
@@ -65,7 +68,7 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 
 	limits := cfg.Limits.withDefaults(cfg.AllowPrivate)
 	c := &Client{
-		name: cfg.Name, origin: origin, globs: cfg.Repositories, limits: limits,
+		name: cfg.Name, config: cfg, dialer: d, origin: origin, address: "the registry's url", globs: cfg.Repositories, limits: limits,
 		log: cfg.Logger, now: cfg.Now, sleep: cfg.Wait,
 		permits: make(chan struct{}, limits.Concurrent),
 	}
@@ -98,8 +101,8 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 	return c, nil
 }
 
-// Requests is the number of HTTP requests sent so far, redirects and token
-// requests included.
+// Requests is the number of HTTP requests sent so far, redirects, token requests
+// and those of its services included.
 func (c *Client) Requests() int64 { return c.guard.requests.Load() }
 
 // Ping asks whether there is a registry at the other end that talks to us. It

@@ -158,7 +158,7 @@ func (c *Client) failure(q request, err error) *inventory.LookError {
 	case ok && e.timedOut:
 		return look(unreachable, err, "%s did not answer within %s when asked for %s.", host, c.limits.RequestTimeout, q.what)
 	case isDNS && dns.IsNotFound:
-		return look(unreachable, err, "The name of %s can't be resolved: check the registry's url, or the DNS.", host)
+		return look(unreachable, err, "The name of %s can't be resolved: check %s, or the DNS.", host, c.address)
 	case isDNS:
 		return look(unreachable, err, "The name of %s can't be resolved at the moment: the DNS doesn't answer.", host)
 	case plainHTTP(err):
@@ -219,13 +219,13 @@ func (c *Client) refusal(q request, a answer) *inventory.LookError {
 	case a.status == http.StatusBadRequest && strings.Contains(string(a.body), "HTTP request to an HTTPS server"):
 		return look(inventory.ReasonRegistryUnreachable, cause, "%s speaks TLS: write its url with https://.", me)
 	case a.status >= 300 && a.status < 400:
-		return look(inventory.ReasonRegistryInconsistent, cause, "%s redirects to another host when asked for %s; that isn't followed. Check the registry's url.", me, q.what)
+		return look(inventory.ReasonRegistryInconsistent, cause, "%s redirects to another host when asked for %s; that isn't followed. Check %s.", me, q.what, c.address)
 	}
 	return look(inventory.ReasonRegistryInconsistent, cause, "%s answers %d when asked for %s.", me, a.status, q.what)
 }
 
 func (c *Client) notRegistry(q request) *inventory.LookError {
-	return look(inventory.ReasonRegistryInconsistent, nil, "%s answered with a web page when asked for %s, where a registry API was expected: check the registry's url.", c.origin.Host, q.what)
+	return look(inventory.ReasonRegistryInconsistent, nil, "%s answered with a web page when asked for %s, where a registry API was expected: check %s.", c.origin.Host, q.what, c.address)
 }
 
 // web reports whether an answer is a page for browsers. Only a body that can be

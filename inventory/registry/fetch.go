@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,7 +25,9 @@ type request struct {
 	method string
 	url    *url.URL
 	accept string
-	scope  string // what a token is asked for
+	scope  string      // what a token is asked for
+	header http.Header // for the registry's own host only
+	body   []byte
 	plain  bool   // without authentication
 	stay   bool   // a redirect to another host is an answer, not followed
 	max    int64  // bytes of a body that is worth reading
@@ -40,8 +43,8 @@ type answer struct {
 	url    *url.URL // where it came from, after redirects
 }
 
-// do asks until there is an answer or no sense in asking again. Only GET and
-// HEAD travel this way, so each attempt may repeat the one before. An answer
+// do asks until there is an answer or no sense in asking again. Only what changes
+// nothing travels this way, so each attempt may repeat the one before. An answer
 // that isn't a success is returned as it is; err is a LookError.
 func (c *Client) do(ctx context.Context, q request) (answer, error) {
 	var (
@@ -59,7 +62,7 @@ func (c *Client) do(ctx context.Context, q request) (answer, error) {
 			return answer{}, c.failure(q, context.Cause(ctx))
 		}
 		c.silence.note(q.scope, timedOut(err))
-		if err == nil && a.status == http.StatusUnauthorized && !renewed && authority(a.url) == authority(c.origin) && c.auth.renew(q.scope, a.header) {
+		if err == nil && a.status == http.StatusUnauthorized && !renewed && !q.plain && authority(a.url) == authority(c.origin) && c.auth.renew(q.scope, a.header) {
 			renewed = true
 			continue
 		}
@@ -115,9 +118,12 @@ func (c *Client) once(ctx context.Context, q request) (answer, error) {
 
 	target := q.url
 	for hop := 0; ; hop++ {
-		req, err := http.NewRequestWithContext(ctx, q.method, target.String(), nil)
+		req, err := http.NewRequestWithContext(ctx, q.method, target.String(), bytes.NewReader(q.body))
 		if err != nil {
 			return answer{}, err
+		}
+		if authority(target) == authority(c.origin) {
+			maps.Copy(req.Header, q.header)
 		}
 		if q.accept != "" {
 			req.Header.Set("Accept", q.accept)

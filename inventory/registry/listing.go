@@ -64,7 +64,7 @@ func (c *Client) Repositories(ctx context.Context, page func(names []string) err
 				return 0, c.notRegistry(q)
 			}
 			return 0, look(inventory.ReasonRegistryDenied, &statusError{answer: a, to: q},
-				"%s doesn't list its repositories for us (%d): write their plain names under repositories of this registry, instead of patterns.", c.origin.Host, a.status)
+				"%s doesn't list its repositories for us (%d): write their plain names under repositories of this registry, instead of patterns, or say under listing whose API lists them.", c.origin.Host, a.status)
 		default:
 			return 0, c.refusal(q, a)
 		}
@@ -129,53 +129,87 @@ func (c *Client) Tags(ctx context.Context, repository string) ([]string, error) 
 	return tags, err
 }
 
-// pages reads a listing from its first page to its last, or to a limit. take
-// reads one page and says how many entries it had.
+// pages reads a listing of the distribution API from its first page to its last,
+// or to a limit. take reads one page and says how many entries it had.
 func (c *Client) pages(ctx context.Context, q request, most int, take func(answer) (int, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.ListingTimeout, errListing)
 	defer cancel()
-	entries := 0
+	return c.walk(ctx, q, &budget{pages: c.limits.Pages, entries: most}, func(a answer) (page, error) {
+		got, err := take(a)
+		next, problem := nextPage(a.header.Values("Link"), a.url)
+		return page{entries: got, next: next, problem: problem}, err
+	})
+}
+
+// page is what one page of a listing came to.
+type page struct {
+	entries int
+	next    *url.URL // nil after the last
+	problem string   // why the next page can't be found
+}
+
+// budget is what may still be read, and what was.
+type budget struct {
+	pages, entries         int
+	readPages, readEntries int
+}
+
+// walk reads a listing from its first page to its last, or to the end of the
+// budget.
+func (c *Client) walk(ctx context.Context, q request, b *budget, take func(answer) (page, error)) error {
 	seen := map[[sha256.Size]byte]bool{}
-	for n := 1; ; n++ {
+	for first := true; ; first = false {
+		switch { // what earlier walks on the same budget have left
+		case b.readPages >= b.pages:
+			return c.incomplete(q, b, "it has too many pages")
+		case b.readEntries >= b.entries:
+			return c.incomplete(q, b, "it has too many entries")
+		}
+		b.readPages++
 		seen[sha256.Sum256([]byte(q.url.String()))] = true
 		a, err := c.do(ctx, q)
 		if err != nil {
 			return err
 		}
-		if n == 1 && a.status == http.StatusBadRequest && q.url.RawQuery != "" && !web(a) {
+		if first && !q.plain && a.status == http.StatusBadRequest && q.url.RawQuery != "" && !web(a) {
 			// It wants smaller pages than we asked for, and gets to choose.
 			q.url = c.url(q.url.Path, nil)
 			if a, err = c.do(ctx, q); err != nil {
 				return err
 			}
 		}
-		got, err := take(a)
+		p, err := take(a)
 		if err != nil {
 			return err
 		}
-		entries += got
+		b.readEntries += p.entries
 
-		next, problem := nextPage(a.header.Values("Link"), a.url)
+		problem := p.problem
 		switch {
 		case problem != "":
-		case next == nil:
+		case p.next == nil:
 			return nil
-		case authority(next) != authority(c.origin) || next.Scheme != c.origin.Scheme:
+		case authority(p.next) != authority(c.origin) || p.next.Scheme != c.origin.Scheme:
 			problem = "the next page is said to be on another host"
-		case seen[sha256.Sum256([]byte(next.String()))]:
+		case seen[sha256.Sum256([]byte(p.next.String()))]:
 			problem = "the pages go round in a circle"
-		case n >= c.limits.Pages:
+		case b.readPages >= b.pages:
 			problem = "it has too many pages"
-		case entries >= most:
+		case b.readEntries >= b.entries:
 			problem = "it has too many entries"
 		}
 		if problem != "" {
-			return look(inventory.ReasonTooMany, nil,
-				"%s could not be read from %s to the end: %s. What was read is incomplete (pages: %d, entries: %d).",
-				upperFirst(q.what), c.origin.Host, problem, n, entries)
+			return c.incomplete(q, b, problem)
 		}
-		q.url = next
+		q.url = p.next
 	}
+}
+
+// incomplete says that a listing wasn't read to its end.
+func (c *Client) incomplete(q request, b *budget, problem string) error {
+	return look(inventory.ReasonTooMany, nil,
+		"%s could not be read from %s to the end: %s. What was read is incomplete (pages: %d, entries: %d).",
+		upperFirst(q.what), c.origin.Host, problem, b.readPages, b.readEntries)
 }
 
 // nextPage finds the next page in Link headers (RFC 8288; distribution
