@@ -81,10 +81,11 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 }
 
 func sqlitePool(path, options string, conns int) *sql.DB {
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options)
+	connector, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options)
 	if err != nil {
-		panic("store: the SQLite driver isn't registered: " + err.Error())
+		panic("store: the options of SQLite can't be read: " + err.Error())
 	}
+	db := sql.OpenDB(preparing{connector})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db
