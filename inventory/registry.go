@@ -65,6 +65,8 @@ type Repository struct {
 	NextDueAt  time.Time
 	SyncedAt   *time.Time // the last complete look
 	Failing    *Failure
+	HintedAt   *time.Time // a Hint named it, and no look that began later has ended
+	Unlisted   bool       // known from a Hint alone: no listing of its registry has named it
 }
 
 // FullName is the name scopes and teams match: "registry/repository".

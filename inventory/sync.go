@@ -31,6 +31,9 @@ func (s SyncScope) Holds(registry, repository string) bool {
 type RegistryWork struct {
 	Registry Registry
 	Lease    Lease
+	// Relist says that the names alone are wanted: nothing becomes due through
+	// this listing.
+	Relist bool
 }
 
 // RepositoryWork is a repository that was claimed to be read, with what is

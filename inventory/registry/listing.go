@@ -17,14 +17,9 @@ const (
 	maxLinkLength = 8 << 10
 )
 
-// The grammar of names and tags (distribution specification, "Pulling
+// tagName is the grammar of tags (distribution specification, "Pulling
 // manifests"). What doesn't follow it can't be asked for.
-var (
-	repositoryName = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
-	tagName        = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
-)
-
-func validRepository(s string) bool { return len(s) <= 255 && repositoryName.MatchString(s) }
+var tagName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
 // Repositories calls page with the repositories that the configuration asks
 // for, a page of the catalog at a time; no name comes twice. Names without a
@@ -76,7 +71,7 @@ func (c *Client) Repositories(ctx context.Context, page func(names []string) err
 		odd := 0
 		for _, n := range names {
 			switch {
-			case !validRepository(n):
+			case !inventory.ValidRepository(n):
 				odd++
 			case !seen[n]:
 				seen[n] = true
@@ -322,7 +317,7 @@ func (c *Client) warnOdd(q request, n int) {
 // checkName refuses what can't be a repository or a reference, before it
 // becomes part of a URL. An empty reference isn't looked at.
 func (c *Client) checkName(repository, reference string) error {
-	if !validRepository(repository) {
+	if !inventory.ValidRepository(repository) {
 		return look(inventory.ReasonPayloadMalformed, nil, "%q can't be the name of a repository.", clip(repository))
 	}
 	if reference == "" || tagName.MatchString(reference) {

@@ -11,9 +11,9 @@ import (
 )
 
 // RecordCatalog stores the names of a registry's repositories, in bounded
-// transactions, and makes all that it is known to have due. A complete listing
-// marks what is missing from it as gone, with its tags, and ends the registry's
-// failure. The registry is due again after its interval and the lease is given
+// transactions, and makes all that it is known to have due, unless the work was
+// to list them only. A complete listing marks what is missing from it as gone,
+// with its tags, and ends the registry's failure. The registry is due again after its interval and the lease is given
 // back; FailRegistry may still follow.
 func (d *DB) RecordCatalog(ctx context.Context, w *inventory.RegistryWork, names []string, complete bool, now time.Time) error {
 	err := d.recordCatalog(ctx, w, names, complete, now)
@@ -51,15 +51,17 @@ func (d *DB) recordCatalog(ctx context.Context, w *inventory.RegistryWork, names
 		if err := d.holdsRegistry(ctx, tx, w); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `
+		next := now.Add(w.Registry.Interval)
+		if w.Relist {
+			next = w.Registry.State.NextDueAt
+		} else if _, err := tx.ExecContext(ctx, `
 			update repositories
 			set next_due_at = $1
-			where registry_id = $2 and next_due_at > $1 and not gone`, ms(now), w.Registry.ID)
-		if err != nil {
+			where registry_id = $2 and next_due_at > $1 and not gone`, ms(now), w.Registry.ID); err != nil {
 			return err
 		}
 		if complete {
-			_, err = tx.ExecContext(ctx, `
+			_, err := tx.ExecContext(ctx, `
 				update registries
 				set failing_reason = '', failing_message = '', failing_since = null, failing_at = null
 				where id = $1`, w.Registry.ID)
@@ -67,10 +69,10 @@ func (d *DB) recordCatalog(ctx context.Context, w *inventory.RegistryWork, names
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, `
+		_, err := tx.ExecContext(ctx, `
 			update registries
-			set next_due_at = $1, lease_owner = '', lease_until = 0
-			where id = $2`, ms(now.Add(w.Registry.Interval)), w.Registry.ID)
+			set next_due_at = $1, relist_at = null, lease_owner = '', lease_until = 0
+			where id = $2`, ms(next), w.Registry.ID)
 		return err
 	})
 }
@@ -98,7 +100,7 @@ func (d *DB) recordNames(ctx context.Context, tx querier, registry inventory.Reg
 			return err
 		}
 	}
-	err = execIn(ctx, tx, "update repositories set last_seen = $1 where registry_id = $2 and name in %s", names, ms(now), registry.ID)
+	err = execIn(ctx, tx, "update repositories set last_seen = $1, unlisted = false where registry_id = $2 and name in %s", names, ms(now), registry.ID)
 	if err != nil {
 		return err
 	}
@@ -128,42 +130,54 @@ func (d *DB) recordNames(ctx context.Context, tx querier, registry inventory.Reg
 }
 
 // dropMissing marks repositories that a complete listing doesn't have as gone,
-// one transaction each: its tags vanish, and what was known stays.
+// one transaction each: its tags vanish, and what was known stays. Those that
+// were found through a hint, and that no listing has named yet, are left: they
+// may be younger than the listing, or hidden from it, and a look at them says
+// when they are gone.
 func (d *DB) dropMissing(ctx context.Context, w *inventory.RegistryWork, listed map[string]bool, now time.Time) error {
 	type repository struct {
-		id   int64
-		name string
+		id    int64
+		name  string
+		found bool
 	}
 	var all []repository
-	err := each(ctx, d.reader, "select id, name from repositories where registry_id = $1 and not gone order by id",
-		scanInto(&all, func(r *repository) []any { return []any{&r.id, &r.name} }), w.Registry.ID)
+	err := each(ctx, d.reader, `
+		select id, name, unlisted and (synced_at is not null or hinted_at is not null)
+		from repositories
+		where registry_id = $1 and not gone
+		order by id`, scanInto(&all, func(r *repository) []any { return []any{&r.id, &r.name, &r.found} }), w.Registry.ID)
 	if err != nil {
 		return d.explain(err)
 	}
 	for _, r := range all {
-		if listed[r.name] {
+		if listed[r.name] || r.found && inventory.MatchAny(w.Registry.Repositories, r.name) {
 			continue
 		}
 		err := d.write(ctx, func(tx querier) error {
 			if err := d.holdsRegistry(ctx, tx, w); err != nil {
 				return err
 			}
-			// A look that is going on has lost its lease: what it found is gone.
-			gone, err := changed(tx.ExecContext(ctx, `
-				update repositories
-				set gone = true, next_due_at = $1, lease_token = lease_token + 1, lease_owner = '', lease_until = 0
-				where id = $2 and not gone`, never, r.id))
-			if err != nil {
-				return err
-			}
-			if err := d.countRepositories(ctx, tx, w.Registry.ID, -gone, now); err != nil {
-				return err
-			}
-			return d.dropTags(ctx, tx, r.id, func(string) bool { return true }, false, now)
+			return d.dropRepository(ctx, tx, w.Registry.ID, r.id, now)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// dropRepository marks a repository as gone. A look that is going on has lost
+// its lease: what it found is gone.
+func (d *DB) dropRepository(ctx context.Context, tx querier, registryID, id int64, now time.Time) error {
+	gone, err := changed(tx.ExecContext(ctx, `
+		update repositories
+		set gone = true, next_due_at = $1, hinted_at = null, lease_token = lease_token + 1, lease_owner = '', lease_until = 0
+		where id = $2 and not gone`, never, id))
+	if err != nil {
+		return err
+	}
+	if err := d.countRepositories(ctx, tx, registryID, -gone, now); err != nil {
+		return err
+	}
+	return d.dropTags(ctx, tx, id, func(string) bool { return true }, false, now)
 }

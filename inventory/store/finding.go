@@ -221,7 +221,7 @@ func (d *DB) FinishRepository(ctx context.Context, w *inventory.RepositoryWork, 
 		}
 		_, err = tx.ExecContext(ctx, `
 			update repositories
-			set synced_at = $1, read_at = $1, last_seen = $1, next_due_at = $2,
+			set synced_at = $1, read_at = $1, last_seen = $1, `+afterLook("$1", "$2", true)+`,
 			    failing_reason = '', failing_message = '', failing_since = null, failing_at = null,
 			    lease_owner = '', lease_until = 0
 			where id = $3`, ms(now), ms(next), w.Repository.ID)
@@ -291,8 +291,9 @@ func (d *DB) failImages(ctx context.Context, owner string, id int64, failure *in
 // The repository is due again at next, and the lease is given back.
 func (d *DB) FailRepository(ctx context.Context, w *inventory.RepositoryWork, failure *inventory.LookError, v inventory.Verdict, next, now time.Time) error {
 	holds := func(tx querier) error { _, _, err := d.holds(ctx, tx, w); return err }
-	err := error(nil)
-	if v.Status != "" {
+	err, whole, soon := error(nil), v.Status != "", now
+	if whole {
+		soon = now.Add(min(next.Sub(now), hintedRetry))
 		err = d.failImages(ctx, "repository_id", w.Repository.ID, failure, v, now, holds)
 	}
 	if err == nil {
@@ -303,8 +304,8 @@ func (d *DB) FailRepository(ctx context.Context, w *inventory.RepositoryWork, fa
 			_, err := tx.ExecContext(ctx, `
 				update repositories
 				set failing_reason = $1, failing_message = $2, failing_since = coalesce(failing_since, $3), failing_at = $3,
-				    next_due_at = $4, lease_owner = '', lease_until = 0
-				where id = $5`, failure.Reason, failure.Message, ms(now), ms(next), w.Repository.ID)
+				    `+afterLook("$5", "$4", !whole)+`, lease_owner = '', lease_until = 0
+				where id = $6`, failure.Reason, failure.Message, ms(now), ms(next), ms(soon), w.Repository.ID)
 			return err
 		})
 	}

@@ -139,8 +139,7 @@ func (d *DB) ClaimRegistry(ctx context.Context, owner string, scope inventory.Sy
 				continue
 			}
 			if err == nil {
-				r.State.RepositoryCount, err = value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and not gone", id)
-				work = &inventory.RegistryWork{Registry: r, Lease: inventory.Lease{Owner: owner, Token: token, Until: now.Add(lease)}}
+				work, err = d.registryWork(ctx, tx, r, inventory.Lease{Owner: owner, Token: token, Until: now.Add(lease)})
 			}
 			return err
 		}
@@ -150,6 +149,12 @@ func (d *DB) ClaimRegistry(ctx context.Context, owner string, scope inventory.Sy
 		return nil, fmt.Errorf("claiming a registry: %w", err)
 	}
 	return work, nil
+}
+
+// registryWork is a leased registry with what the listing is compared with.
+func (d *DB) registryWork(ctx context.Context, tx querier, r inventory.Registry, lease inventory.Lease) (_ *inventory.RegistryWork, err error) {
+	r.State.RepositoryCount, err = value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and not gone", r.ID)
+	return &inventory.RegistryWork{Registry: r, Lease: lease}, err
 }
 
 // holdsRegistry fails with ErrLeaseLost unless the registry's lease is still
@@ -191,7 +196,7 @@ func (d *DB) FailRegistry(ctx context.Context, w *inventory.RegistryWork, failur
 			_, err := tx.ExecContext(ctx, `
 				update registries
 				set failing_reason = $1, failing_message = $2, failing_since = coalesce(failing_since, $3), failing_at = $3,
-				    next_due_at = $4, lease_owner = '', lease_until = 0
+				    next_due_at = $4, relist_at = null, lease_owner = '', lease_until = 0
 				where id = $5`, failure.Reason, failure.Message, ms(now), ms(next), w.Registry.ID)
 			return err
 		})

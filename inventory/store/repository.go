@@ -13,7 +13,7 @@ import (
 )
 
 const repositoryColumns = `id, registry_id, name, full_name, first_seen, last_seen, next_due_at, synced_at,
-	failing_reason, failing_message, failing_since, failing_at, lease_token`
+	failing_reason, failing_message, failing_since, failing_at, lease_token, hinted_at, unlisted`
 
 func scanRepository(row interface{ Scan(...any) error }) (r inventory.Repository, token int64, err error) {
 	var (
@@ -21,9 +21,11 @@ func scanRepository(row interface{ Scan(...any) error }) (r inventory.Repository
 		reason                         inventory.Reason
 		firstSeen, lastSeen, due       int64
 		synced, failingSince, failedAt sql.NullInt64
+		hinted                         sql.NullInt64
 	)
 	err = row.Scan(&r.ID, &r.RegistryID, &r.Name, &full, &firstSeen, &lastSeen, &due, &synced,
-		&reason, &message, &failingSince, &failedAt, &token)
+		&reason, &message, &failingSince, &failedAt, &token, &hinted, &r.Unlisted)
+	r.HintedAt = timeOrNil(hinted)
 	r.Registry = strings.TrimSuffix(full, "/"+r.Name)
 	r.FirstSeen, r.LastSeen, r.NextDueAt, r.SyncedAt = timeOf(firstSeen), timeOf(lastSeen), timeOf(due), timeOrNil(synced)
 	r.Failing = failureOf(reason, message, failingSince, failedAt)
@@ -33,10 +35,16 @@ func scanRepository(row interface{ Scan(...any) error }) (r inventory.Repository
 // ClaimRepository leases the repository in the scope that has been due longest,
 // with what is known of it, nil when none is due.
 func (d *DB) ClaimRepository(ctx context.Context, owner string, scope inventory.SyncScope, now time.Time, lease time.Duration) (*inventory.RepositoryWork, error) {
+	return d.claimRepository(ctx, owner, now, lease, func(tx querier) (int64, error) { return d.due(ctx, tx, scope, now) })
+}
+
+// claimRepository leases the repository that find finds and locks, nil when it
+// finds none.
+func (d *DB) claimRepository(ctx context.Context, owner string, now time.Time, lease time.Duration, find func(tx querier) (int64, error)) (*inventory.RepositoryWork, error) {
 	var work *inventory.RepositoryWork
 	err := d.write(ctx, func(tx querier) error {
 		work = nil
-		id, err := d.due(ctx, tx, scope, now)
+		id, err := find(tx)
 		if err != nil || id == 0 {
 			return err
 		}

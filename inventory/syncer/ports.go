@@ -52,6 +52,22 @@ type Worklist interface {
 	MakeDue(ctx context.Context, scope inventory.SyncScope, now time.Time) error
 }
 
+// Hints is the part of the work that goes before everything else.
+type Hints interface {
+	// Hinted lists the registries that have something to claim.
+	Hinted(ctx context.Context, now time.Time) ([]string, error)
+	// ClaimHinted leases the repository of a registry that was hinted at longest
+	// ago, nil when there is none. A hint that comes before the look ends makes
+	// another one follow.
+	ClaimHinted(ctx context.Context, owner, registry string, now time.Time, lease time.Duration) (*inventory.RepositoryWork, error)
+	// Missed notes that the registry doesn't have the repository: it is gone when
+	// a complete listing says so, too, and one is made at a time.
+	Missed(ctx context.Context, w *inventory.RepositoryWork, relist time.Time) error
+	// ClaimRelisting leases a registry that Missed wants listed, nil when it isn't
+	// time.
+	ClaimRelisting(ctx context.Context, owner, registry string, now time.Time, lease time.Duration) (*inventory.RegistryWork, error)
+}
+
 // Leases is who works on what. A lease of no length gives the work back.
 type Leases interface {
 	// RenewRegistry prolongs a lease, or fails with ErrLeaseLost.
@@ -77,6 +93,9 @@ type Findings interface {
 	RecordImages(ctx context.Context, w *inventory.RepositoryWork, findings []inventory.ImageFinding, now time.Time) error
 	// FinishRepository ends a complete look: tags that weren't listed are gone.
 	FinishRepository(ctx context.Context, w *inventory.RepositoryWork, tags []string, next time.Time, now time.Time) error
+	// DropRepository ends the look at a repository that only a hint named, and
+	// that isn't there.
+	DropRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time) error
 }
 
 // Failures takes what could not be read. What was known stays; the images are
@@ -125,6 +144,7 @@ type Progress interface {
 // Store is all of the inventory that a Syncer needs.
 type Store interface {
 	Worklist
+	Hints
 	Leases
 	Findings
 	Failures

@@ -43,14 +43,18 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 		return err
 	}
 	all, err := peer.Registry.Tags(ctx, name)
-	if errors.Is(err, inventory.ErrNotFound) && peer.Listed && len(w.Images) == 0 {
+	if errors.Is(err, inventory.ErrNotFound) && peer.Listed && len(w.Images) == 0 && !w.Repository.Unlisted {
 		all, err = nil, nil // a catalog lists repositories that never got a tag
 	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return s.failRepository(ctx, peer, w, inventory.AsLookError(err), true, t)
+		failure := inventory.AsLookError(err)
+		if settled, err := s.absent(ctx, peer, w, failure, errors.Is(err, inventory.ErrNotFound)); settled || err != nil {
+			return err
+		}
+		return s.failRepository(ctx, peer, w, failure, true, t)
 	}
 
 	look := &looker{peer: peer, work: w, kept: s.store, tags: make(map[string]bool, len(all)), revision: peer.Inspector.TrustRevision()}

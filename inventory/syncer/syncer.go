@@ -48,7 +48,7 @@ type Syncer struct {
 	store Store
 	peers []Peer
 	Options
-	nudge chan struct{}
+	nudge, hinted chan struct{}
 }
 
 // New makes a Syncer. It does nothing until Run or Sync is called.
@@ -74,7 +74,7 @@ func New(store Store, peers []Peer, o Options) *Syncer {
 	if o.Owner == "" {
 		o.Owner = fmt.Sprintf("%016x", rand.Uint64())
 	}
-	return &Syncer{store: store, peers: peers, Options: o, nudge: make(chan struct{}, 1)}
+	return &Syncer{store: store, peers: peers, Options: o, nudge: make(chan struct{}, 1), hinted: make(chan struct{}, 1)}
 }
 
 // Nudge makes a running Run look for due work now instead of at its next tick.
@@ -85,10 +85,12 @@ func (s *Syncer) Nudge() {
 	}
 }
 
-// Run works until ctx ends: it checks again what keys and roots have changed,
-// syncs what is due, and judges again what decisions or the time have changed. A failure is logged and tried again.
+// Run works until ctx ends: it reads what was hinted at before all else, checks
+// again what keys and roots have changed, syncs what is due, and judges again
+// what decisions or the time have changed. A failure is logged and tried again.
 func (s *Syncer) Run(ctx context.Context) {
 	var running sync.WaitGroup
+	running.Go(func() { s.urgent(ctx) })
 	wake := make([]chan struct{}, len(s.peers))
 	for i, peer := range s.peers {
 		wake[i] = make(chan struct{}, 1)

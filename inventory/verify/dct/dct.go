@@ -49,7 +49,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -152,13 +151,9 @@ func (p *Place) Look(ctx context.Context, s inventory.Subject) (inventory.Outlyi
 	return p.about(v, s)
 }
 
-// repositoryName is a name of the OCI distribution specification ("Pulling
-// manifests"). Anything else could make a path of another repository.
-var repositoryName = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
-
 // gun is the repository's globally unique name, as the Docker client makes it.
 func (p *Place) gun(repository string) (string, error) {
-	if len(repository) > 255 || !repositoryName.MatchString(repository) {
+	if !inventory.ValidRepository(repository) { // anything else could make a path of another repository
 		return "", &inventory.LookError{Reason: inventory.ReasonRegistryInconsistent,
 			Message: fmt.Sprintf("%q is no repository name that Docker Content Trust could know.", shown(repository))}
 	}

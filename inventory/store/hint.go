@@ -1,0 +1,233 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"signboard/inventory"
+)
+
+const (
+	// maxUnlisted is how many repositories of a registry may wait for the first
+	// look that a hint asked for. Whoever may send hints can name any number that
+	// the registry doesn't have; what is left out is found by the next listing.
+	maxUnlisted = 1000
+	// hintedRetry is how long a repository waits that could not be read, and that
+	// a hint named meanwhile.
+	hintedRetry = 10 * time.Second
+)
+
+// Hint makes repositories of a registry the first to be read, of any number of
+// hints about one only once. One that isn't known yet is stored; at most
+// maxUnlisted such wait at a time, and the others are ignored. The look that
+// follows begins after this call: one that is going on is followed by another. A
+// registry that isn't configured, and hints that are waiting already, cost
+// nothing.
+func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, now time.Time) (ignored int, err error) {
+	deleted := map[string]bool{} // whether that is all that is said of a repository
+	var names []string
+	for _, h := range hints {
+		if was, ok := deleted[h.Repository]; !ok {
+			names = append(names, h.Repository)
+			deleted[h.Repository] = h.Deleted
+		} else {
+			deleted[h.Repository] = was && h.Deleted
+		}
+	}
+	var registryID int64
+	var ids []int64
+	var fresh []string
+	err = d.read(ctx, func(q querier) (err error) {
+		registryID, err = value[int64](ctx, q, "select id from registries where name = $1 and not removed", registry)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		known := map[string]bool{}
+		err = eachIn(ctx, q, `
+			select id, name, hinted_at is not null and hint_token = lease_token
+			from repositories
+			where registry_id = $1 and not gone and name in %s`, names, func(rows *sql.Rows) error {
+			var id int64
+			var name string
+			var waiting bool
+			err := rows.Scan(&id, &name, &waiting)
+			known[name] = true
+			if !waiting {
+				ids = append(ids, id)
+			}
+			return err
+		}, registryID)
+		for _, name := range names {
+			if !known[name] && !deleted[name] {
+				fresh = append(fresh, name)
+			}
+		}
+		return err
+	})
+	if err != nil || registryID == 0 || len(ids) == 0 && len(fresh) == 0 {
+		return 0, wrapHint(registry, err)
+	}
+	err = d.write(ctx, func(tx querier) error {
+		ignored = 0
+		if err := execIn(ctx, tx, hintRepositories+" and id in %s", ids, ms(now)); err != nil || len(fresh) == 0 {
+			return err
+		}
+		waiting, err := value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and unlisted and not gone and synced_at is null", registryID)
+		if err != nil {
+			return err
+		}
+		names := fresh[:min(len(fresh), max(0, maxUnlisted-waiting))]
+		ignored = len(fresh) - len(names)
+		if len(names) == 0 {
+			return nil
+		}
+		if err := d.recordNames(ctx, tx, inventory.Registry{ID: registryID, Name: registry}, names, now); err != nil {
+			return err
+		}
+		err = execIn(ctx, tx, "update repositories set unlisted = true where registry_id = $1 and name in %s", names, registryID)
+		if err != nil {
+			return err
+		}
+		return execIn(ctx, tx, hintRepositories+" and registry_id = $2 and name in %s", names, ms(now), registryID)
+	})
+	return ignored, wrapHint(registry, err)
+}
+
+const hintRepositories = `
+	update repositories
+	set hinted_at = coalesce(hinted_at, $1), hint_token = lease_token, next_due_at = case when next_due_at > $1 then $1 else next_due_at end
+	where not gone and (hinted_at is null or hint_token <> lease_token)`
+
+func wrapHint(registry string, err error) error {
+	if err != nil {
+		return fmt.Errorf("noting hints about %s: %w", registry, err)
+	}
+	return nil
+}
+
+// afterLook is what the end of a look sets of when the next one is: the parameter
+// soon when a hint came after its beginning, and otherwise next. keep says
+// whether that hint still goes before everything else.
+func afterLook(soon, next string, keep bool) string {
+	hinted := "null"
+	if keep {
+		hinted = "case when hint_token = lease_token then hinted_at else null end"
+	}
+	return "next_due_at = case when hinted_at is not null and hint_token = lease_token then cast(" + soon + " as bigint) else cast(" + next + " as bigint) end, " +
+		"hinted_at = " + hinted
+}
+
+// Hinted lists the registries that have something for ClaimHinted or
+// ClaimRelisting.
+func (d *DB) Hinted(ctx context.Context, now time.Time) ([]string, error) {
+	list, err := column[string](ctx, d.reader, `
+		select name
+		from registries g
+		where not removed and (relist_at <= $1 and lease_until <= $1
+		  or exists (select 1 from repositories r where r.registry_id = g.id and r.hinted_at is not null and not r.gone and r.lease_until <= $1))
+		order by name`, ms(now))
+	if err != nil {
+		return nil, d.explain(fmt.Errorf("looking for hints: %w", err))
+	}
+	return list, nil
+}
+
+// ClaimHinted leases the repository of a registry that was hinted at longest
+// ago, whenever it is due, nil when there is none. The hint is answered by a look
+// that ends; until then whoever takes the lease over finds it again.
+func (d *DB) ClaimHinted(ctx context.Context, owner, registry string, now time.Time, lease time.Duration) (*inventory.RepositoryWork, error) {
+	return d.claimRepository(ctx, owner, now, lease, func(tx querier) (int64, error) {
+		id, err := value[int64](ctx, tx, `
+			select r.id
+			from repositories r
+			where r.registry_id = (select id from registries where name = $1 and not removed)
+			  and r.hinted_at is not null and not r.gone and r.lease_until <= $2
+			order by r.hinted_at, r.id
+			limit 1`+d.dialect.forUpdateSkip, registry, ms(now))
+		if errors.Is(err, sql.ErrNoRows) {
+			return 0, nil
+		}
+		return id, err
+	})
+}
+
+// Missed notes that a registry doesn't have a repository. The next complete
+// listing without it says that it is gone, also when a hint had named it that no
+// listing did; and the names are listed at a time, which makes nothing due. It
+// fails with ErrLeaseLost.
+func (d *DB) Missed(ctx context.Context, w *inventory.RepositoryWork, relist time.Time) error {
+	err := d.write(ctx, func(tx querier) error {
+		if _, _, err := d.holds(ctx, tx, w); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "update repositories set unlisted = false where id = $1", w.Repository.ID); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "update registries set relist_at = $1 where id = $2 and not removed and relist_at is null", ms(relist), w.Repository.RegistryID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting that %s is missing: %w", w.Repository.FullName(), err)
+	}
+	return nil
+}
+
+// ClaimRelisting leases a registry that Missed wants listed, nil when it isn't time.
+func (d *DB) ClaimRelisting(ctx context.Context, owner, registry string, now time.Time, lease time.Duration) (*inventory.RegistryWork, error) {
+	var work *inventory.RegistryWork
+	err := d.write(ctx, func(tx querier) error {
+		work = nil
+		r, token, err := scanRegistry(tx.QueryRowContext(ctx, `
+			update registries
+			set lease_owner = $1, lease_token = lease_token + 1, lease_until = $2
+			where name = $3 and not removed and relist_at <= $4 and lease_until <= $4
+			returning `+registryColumns, owner, ms(now.Add(lease)), registry, ms(now)))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err == nil {
+			work, err = d.registryWork(ctx, tx, r, inventory.Lease{Owner: owner, Token: token, Until: now.Add(lease)})
+			work.Relist = true
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claiming a registry to list again: %w", err)
+	}
+	return work, nil
+}
+
+// DropRepository ends the look at a repository that only a hint named, and that
+// the registry doesn't show: it is gone, and forgotten when nothing was ever
+// found in it. It fails with ErrLeaseLost.
+func (d *DB) DropRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time) error {
+	err := d.write(ctx, func(tx querier) error {
+		if _, _, err := d.holds(ctx, tx, w); err != nil {
+			return err
+		}
+		if err := d.dropRepository(ctx, tx, w.Repository.RegistryID, w.Repository.ID, now); err != nil {
+			return err
+		}
+		empty, err := value[bool](ctx, tx, `
+			select not exists (select 1 from images where repository_id = $1)
+			   and not exists (select 1 from tag_moves where repository_id = $1)`, w.Repository.ID)
+		if err != nil || !empty {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "delete from team_repositories where repository_id = $1", w.Repository.ID); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "delete from repositories where id = $1", w.Repository.ID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("dropping %s: %w", w.Repository.FullName(), err)
+	}
+	return nil
+}
