@@ -70,12 +70,20 @@ type Subject struct {
 	// for free which companion tags exist. nil means they are not known, and
 	// each has to be asked for.
 	Tags map[string]bool
+	// Known is the fingerprint that an earlier look left behind, empty without
+	// one. Most looks find the same again, so discovery then only asks where tags
+	// point and reads nothing.
+	Known Digest
 }
+
+// ViaFallback says that an attachment stands in the list under the referrers
+// tag (OCI distribution specification, "Referrers Tag Schema").
+const ViaFallback = "fallback"
 
 // Attachment is a manifest found attached to an image.
 type Attachment struct {
 	Manifest Descriptor
-	Via      string // "tag", "referrers" or "fallback"
+	Via      string // "tag", "referrers", ViaFallback or "index"
 	Tag      string // the companion tag it was found under
 }
 
@@ -89,23 +97,34 @@ type Outlying struct {
 // Attached is what discovery found on an image, before anything is verified.
 type Attached struct {
 	Attachments []Attachment
-	Outlying    []Outlying
-	Incomplete  *LookError // a place wasn't read
+	// List is the list of referrers under the referrers tag, empty where there is
+	// none. What it lists is among the Attachments, unless it is Unread.
+	List       Digest `json:",omitempty"`
+	Unread     bool   `json:",omitempty"`
+	Outlying   []Outlying
+	Incomplete *LookError // a place wasn't read
 }
 
 // Empty reports whether there is nothing to check.
 func (a Attached) Empty() bool {
-	return len(a.Attachments) == 0 && !slices.ContainsFunc(a.Outlying, func(o Outlying) bool { return o.Mark != "" })
+	return len(a.Attachments) == 0 && a.List == "" && !slices.ContainsFunc(a.Outlying, func(o Outlying) bool { return o.Mark != "" })
 }
 
 // Fingerprint is the digest of what is attached, in no particular order; empty
-// when not every place was read.
+// when not every place was read. The list under the referrers tag stands for
+// what it lists.
 func (a Attached) Fingerprint() Digest {
 	if a.Incomplete != nil {
 		return ""
 	}
 	lines := make([]string, 0, len(a.Attachments))
+	if a.List != "" {
+		lines = append(lines, "list "+string(a.List)+"\n")
+	}
 	for _, at := range a.Attachments {
+		if a.List != "" && at.Via == ViaFallback {
+			continue
+		}
 		lines = append(lines, at.Via+" "+at.Tag+" "+string(at.Manifest.Digest)+"\n")
 	}
 	for _, o := range a.Outlying {

@@ -137,8 +137,9 @@ func (l *looker) inspect(ctx context.Context, f *inventory.ImageFinding) {
 		Registry: l.peer.Name, Repository: l.work.Repository.Name, Tags: l.tags,
 		Manifest: inventory.Descriptor{MediaType: f.MediaType, Digest: f.Digest, Size: f.Size},
 	}
-	attached := l.peer.Inspector.Discover(ctx, subject)
 	known, ok := l.work.Images[f.Digest]
+	subject.Known = known.Fingerprint
+	attached := l.peer.Inspector.Discover(ctx, subject)
 	if fingerprint := attached.Fingerprint(); ok && fingerprint != "" && fingerprint == known.Fingerprint {
 		if !known.Recheck && (known.TrustRevision == l.revision || attached.Empty() && f.Kind != inventory.IndexImage) {
 			f.Unchanged = true

@@ -13,7 +13,6 @@ import (
 const (
 	viaTag       = "tag"
 	viaReferrers = "referrers"
-	viaFallback  = "fallback"
 	// ViaIndex: the manifest stands in the index that it is about.
 	ViaIndex = "index"
 )
@@ -34,6 +33,9 @@ const (
 // Companion tags can be moved, so each is resolved to a digest here and
 // everything after that goes by digest. A place that could not be read makes
 // the result incomplete, and what the others hold is still listed.
+//
+// Of an image that is known already, tags are only resolved: a registry counts
+// that as no pull, and there is mostly nothing new to read.
 func (in *Inspector) Discover(ctx context.Context, s inventory.Subject) inventory.Attached {
 	var a inventory.Attached
 	incomplete := func(err *inventory.LookError) {
@@ -48,14 +50,13 @@ func (in *Inspector) Discover(ctx context.Context, s inventory.Subject) inventor
 			if s.Tags != nil && !s.Tags[tag] {
 				continue
 			}
-			m, err := in.source.Manifest(ctx, s.Repository, tag)
+			d, err := in.companion(ctx, s, tag)
 			switch {
 			case errors.Is(err, inventory.ErrNotFound) && s.Tags == nil:
 			case err != nil:
 				incomplete(lookError(err, "the tag "+tag))
 			default:
-				in.shelf.put(s.Repository, m)
-				a.Attachments = append(a.Attachments, inventory.Attachment{Manifest: m.Descriptor(), Via: viaTag, Tag: tag})
+				a.Attachments = append(a.Attachments, inventory.Attachment{Manifest: d, Via: viaTag, Tag: tag})
 			}
 		}
 	}
@@ -68,12 +69,8 @@ func (in *Inspector) Discover(ctx context.Context, s inventory.Subject) inventor
 		a.Attachments = append(a.Attachments, inventory.Attachment{Manifest: d, Via: viaReferrers})
 	}
 	if s.Tags[prefix] || s.Tags == nil {
-		listed, err := in.fallback(ctx, s, prefix)
-		if err != nil {
+		if err := in.fallback(ctx, s, prefix, &a); err != nil {
 			incomplete(err)
-		}
-		for _, d := range listed {
-			a.Attachments = append(a.Attachments, inventory.Attachment{Manifest: d, Via: viaFallback, Tag: prefix})
 		}
 	}
 
@@ -85,30 +82,100 @@ func (in *Inspector) Discover(ctx context.Context, s inventory.Subject) inventor
 		a.Outlying = append(a.Outlying, found)
 	}
 
-	// What looks like a signature goes first, so that a pile of other things
-	// can't push it over the cap.
-	slices.SortStableFunc(a.Attachments, func(x, y inventory.Attachment) int { return in.rank(x) - in.rank(y) })
-	if n := len(a.Attachments); n > MaxAttachments {
-		a.Attachments = a.Attachments[:MaxAttachments:MaxAttachments]
-		incomplete(&inventory.LookError{Reason: inventory.ReasonTooMany,
-			Message: fmt.Sprintf("%d things are attached to this image, and only %d were read.", n, MaxAttachments)})
-	}
+	in.arrange(&a)
 	return a
 }
 
-// fallback reads the index under the referrers tag. Anything else under that
-// name is no list of referrers; one registry answers with the image itself.
-func (in *Inspector) fallback(ctx context.Context, s inventory.Subject, tag string) ([]inventory.Descriptor, *inventory.LookError) {
+// arrange puts what looks like a signature first, so that a pile of other things
+// can't push it over the cap, and keeps to the cap.
+func (in *Inspector) arrange(a *inventory.Attached) {
+	slices.SortStableFunc(a.Attachments, func(x, y inventory.Attachment) int { return in.rank(x) - in.rank(y) })
+	n := len(a.Attachments)
+	if n <= MaxAttachments {
+		return
+	}
+	a.Attachments = a.Attachments[:MaxAttachments:MaxAttachments]
+	if a.Incomplete == nil {
+		a.Incomplete = &inventory.LookError{Reason: inventory.ReasonTooMany,
+			Message: fmt.Sprintf("%d things are attached to this image, and only %d were read.", n, MaxAttachments)}
+	}
+}
+
+// companion is what a companion tag points at. The first time it is read at
+// once, and put on the shelf.
+func (in *Inspector) companion(ctx context.Context, s inventory.Subject, tag string) (inventory.Descriptor, error) {
+	if s.Known != "" {
+		return in.source.Resolve(ctx, s.Repository, tag)
+	}
+	m, err := in.source.Manifest(ctx, s.Repository, tag)
+	if err != nil {
+		return inventory.Descriptor{}, err
+	}
+	in.shelf.put(s.Repository, m)
+	return m.Descriptor(), nil
+}
+
+// fallback adds what the index under the referrers tag lists. Anything else
+// under that name is no list of referrers; one registry answers with the image
+// itself.
+func (in *Inspector) fallback(ctx context.Context, s inventory.Subject, tag string, a *inventory.Attached) *inventory.LookError {
+	if s.Known != "" {
+		d, err := in.source.Resolve(ctx, s.Repository, tag)
+		switch {
+		case errors.Is(err, inventory.ErrNotFound) && s.Tags == nil:
+			return nil
+		case err != nil:
+			return lookError(err, "the tag "+tag)
+		case d.Digest == s.Manifest.Digest:
+			return nil
+		}
+		switch d.MediaType {
+		case inventory.MediaTypeOCIIndex:
+			a.List, a.Unread = d.Digest, true
+			return nil
+		case inventory.MediaTypeOCIManifest, inventory.MediaTypeDockerManifest, inventory.MediaTypeDockerList:
+			return nil
+		} // otherwise only its content can tell
+	}
 	m, err := in.source.Manifest(ctx, s.Repository, tag)
 	switch {
 	case errors.Is(err, inventory.ErrNotFound) && s.Tags == nil:
-		return nil, nil
+		return nil
 	case err != nil:
-		return nil, lookError(err, "the tag "+tag)
+		return lookError(err, "the tag "+tag)
 	case m.Digest == s.Manifest.Digest || m.MediaType != inventory.MediaTypeOCIIndex:
-		return nil, nil
+		return nil
 	}
-	return m.Manifests, nil
+	list(m, tag, a)
+	return nil
+}
+
+// unread reads the list of referrers that discovery has only seen to be there.
+func (in *Inspector) unread(ctx context.Context, s inventory.Subject, a *inventory.Attached) {
+	if !a.Unread {
+		return
+	}
+	m, err := byDigest(ctx, in.source, s.Repository, a.List)
+	a.Unread, a.Attachments = false, slices.Clone(a.Attachments)
+	switch {
+	case err != nil:
+		if a.Incomplete == nil {
+			a.Incomplete = inventory.AsLookError(err)
+		}
+	case m.MediaType != inventory.MediaTypeOCIIndex:
+		a.List = ""
+	default:
+		list(m, s.Manifest.Digest.TagPrefix(), a)
+	}
+	in.arrange(a)
+}
+
+// list adds what an index lists.
+func list(m inventory.Manifest, tag string, a *inventory.Attached) {
+	a.List = m.Digest
+	for _, d := range m.Manifests {
+		a.Attachments = append(a.Attachments, inventory.Attachment{Manifest: d, Via: inventory.ViaFallback, Tag: tag})
+	}
 }
 
 // rank orders attachments by how likely they are to hold a signature. A listing

@@ -57,6 +57,7 @@ func (in *Inspector) outsideRevision() string {
 // Material. Each manifest is read once, by digest, however many ways led to it.
 func (in *Inspector) Verify(ctx context.Context, s inventory.Subject, a inventory.Attached) inventory.Evidence {
 	outside := in.outsideRevision()
+	in.unread(ctx, s, &a)
 	source := newRecorder(in.source)
 	e := in.verify(ctx, s, a, source)
 	if e.Incomplete == nil && e.Fingerprint != "" && !a.Empty() {

@@ -134,6 +134,10 @@ type replay struct {
 	lacking bool
 }
 
+func (r *replay) Resolve(_ context.Context, _, tag string) (inventory.Descriptor, error) {
+	return inventory.Descriptor{}, r.lacks(tag)
+}
+
 func (r *replay) Manifest(_ context.Context, _, reference string) (inventory.Manifest, error) {
 	m, ok := r.Manifests[inventory.Digest(reference)]
 	if !ok {

@@ -73,6 +73,9 @@ func (s silent) refuse(what string) error {
 func (s silent) Manifest(_ context.Context, _, reference string) (inventory.Manifest, error) {
 	return inventory.Manifest{}, s.refuse(reference)
 }
+func (s silent) Resolve(_ context.Context, _, tag string) (inventory.Descriptor, error) {
+	return inventory.Descriptor{}, s.refuse(tag)
+}
 func (s silent) Blob(_ context.Context, _ string, d inventory.Descriptor, _ int64) ([]byte, error) {
 	return nil, s.refuse(string(d.Digest))
 }

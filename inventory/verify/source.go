@@ -12,6 +12,9 @@ import (
 // means that the registry answered and the thing isn't there; every other
 // error carries an inventory.LookError.
 type Source interface {
+	// Resolve asks what a tag points at without reading it. What it answers is
+	// the registry's word.
+	Resolve(ctx context.Context, repository, tag string) (inventory.Descriptor, error)
 	// Manifest reads a manifest by digest or tag.
 	Manifest(ctx context.Context, repository, reference string) (inventory.Manifest, error)
 	// Blob reads a blob of at most max bytes; a longer one is too_large.

@@ -89,6 +89,12 @@ func (s Remote) read(ctx context.Context, path string, max int64) ([]byte, strin
 	return b, response.Header.Get("Content-Type"), err
 }
 
+// Resolve is verify.Source's, by reading.
+func (s Remote) Resolve(ctx context.Context, repository, tag string) (inventory.Descriptor, error) {
+	m, err := s.Manifest(ctx, repository, tag)
+	return m.Descriptor(), err
+}
+
 // Manifest is verify.Source's.
 func (s Remote) Manifest(ctx context.Context, repository, reference string) (inventory.Manifest, error) {
 	b, mediaType, err := s.read(ctx, "/v2/"+repository+"/manifests/"+reference, 4<<20)

@@ -145,6 +145,18 @@ func (r *Repo) asked(call, what string) error {
 	return nil
 }
 
+// Resolve is verify.Source's.
+func (r *Repo) Resolve(_ context.Context, _, tag string) (inventory.Descriptor, error) {
+	if err := r.asked("resolve", tag); err != nil {
+		return inventory.Descriptor{}, err
+	}
+	m, err := r.manifest(tag)
+	if err != nil {
+		return inventory.Descriptor{}, err
+	}
+	return inventory.Descriptor{MediaType: m.MediaType, Digest: m.Digest, Size: int64(len(m.Raw))}, nil
+}
+
 // Manifest is verify.Source's.
 func (r *Repo) Manifest(_ context.Context, _, reference string) (inventory.Manifest, error) {
 	if err := r.asked("manifest", reference); err != nil {
