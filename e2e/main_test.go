@@ -49,6 +49,11 @@ func setUp(m *testing.M) (int, error) {
 	if out, err := exec.Command("go", "build", "-o", binary, "signboard/cmd/signboard").CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("building the program: %v\n%s", err, out)
 	}
+	defer func() {
+		if shared.pg != nil {
+			shared.pg.remove()
+		}
+	}()
 	started := time.Now()
 	p, err := start("demo", "--listen", "127.0.0.1:0")
 	if err != nil {
@@ -107,8 +112,13 @@ func start(args ...string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	return launch(binary, dir, nil, args...)
+}
+
+// launch runs a program in a folder, with additions to the environment.
+func launch(binary, dir string, env []string, args ...string) (*program, error) {
 	p := &program{cmd: exec.Command(binary, args...), end: make(chan struct{})}
-	p.cmd.Dir = dir
+	p.cmd.Dir, p.cmd.Env = dir, append(os.Environ(), env...)
 	pipe, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -165,6 +175,13 @@ func (p *program) stop() error {
 	}
 	<-p.end
 	return p.cmd.Wait()
+}
+
+// kill ends the program as a power cut does.
+func (p *program) kill() {
+	p.cmd.Process.Kill()
+	<-p.end
+	p.cmd.Wait()
 }
 
 // run runs the program to its end and returns what it printed and its exit
