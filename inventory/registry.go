@@ -1,6 +1,9 @@
 package inventory
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Registry is one configured registry and how it is doing.
 type Registry struct {
@@ -19,11 +22,32 @@ type RegistryState struct {
 	RepositoryCount int
 	ImageCount      int
 	NextDueAt       time.Time
-	SyncStartedAt   *time.Time // set while a sync runs
-	LastCompleteAt  *time.Time // the last sync that read everything
-	Failing         *Failure   // the registry as a whole can't be read
-	FailingRepos    int        // repositories that can't be read
-	Progress        Progress
+	BeganAt         *time.Time    // when the listing of the present or last sync made everything due
+	SyncStartedAt   *time.Time    // set while a sync runs
+	ReportedAt      *time.Time    // when a process last said how far the sync is; nil before any did
+	LastCompleteAt  *time.Time    // the last sync that read everything
+	Failing         *Failure      // the registry as a whole can't be read
+	FailingRepos    int           // repositories that can't be read
+	Cancelled       *Cancellation // somebody ended the latest sync
+	Progress        Progress      // of the sync that runs, or of the last one
+}
+
+// Interrupted reports whether a sync began that nobody works on any more: its
+// process was killed. Whoever comes next carries on where it was.
+func (s RegistryState) Interrupted(now time.Time) bool {
+	return s.SyncStartedAt != nil && s.ReportedAt != nil && now.Sub(*s.ReportedAt) > SilentAfter
+}
+
+// SilentAfter is how long a process that works on a registry may say nothing
+// before it is taken for dead. It reports about once a second.
+const SilentAfter = 15 * time.Second
+
+// Cancellation is who ended a sync, when, and how far it was then.
+type Cancellation struct {
+	By   string    `json:"by"`
+	At   time.Time `json:"at"`
+	Read int       `json:"read"` // repositories
+	Of   int       `json:"of"`
 }
 
 // Failure is something that can't be read, why, and since when.
@@ -36,22 +60,34 @@ type Failure struct {
 
 // Progress counts a running or finished sync.
 type Progress struct {
-	Registry   string
-	Repository string // the one being read
-	Done       int    // images looked at
-	Known      int    // images known to be there; grows while repositories are read
-	Failed     int    // images that could not be checked
-	Verified   int    // signatures checked
-	Requests   int64  // requests to the registry
+	Registry     string
+	Repository   string // the one being read; of several, the one that takes longest
+	Repositories int    // repositories read, or tried in vain
+	Listed       int    // repositories to be read in all
+	Unread       int    // of those that are left, never read before: how many images they hold isn't known
+	Done         int    // images looked at
+	Known        int    // images known to be there; grows while new repositories are read
+	Failed       int    // images that could not be checked
+	Verified     int    // signatures checked
+	Requests     int64  // requests to the registry
 }
 
-// Add sums two counts; the names of the second win.
+// Add sums two counts; the names of the second win where it has them.
 func (p Progress) Add(q Progress) Progress {
 	return Progress{
-		Registry: q.Registry, Repository: q.Repository,
+		Registry: cmp.Or(q.Registry, p.Registry), Repository: cmp.Or(q.Repository, p.Repository),
+		Repositories: p.Repositories + q.Repositories, Listed: p.Listed + q.Listed, Unread: p.Unread + q.Unread,
 		Done: p.Done + q.Done, Known: p.Known + q.Known, Failed: p.Failed + q.Failed,
 		Verified: p.Verified + q.Verified, Requests: p.Requests + q.Requests,
 	}
+}
+
+// Since is what was counted after an earlier count of the same thing.
+func (p Progress) Since(q Progress) Progress {
+	p.Repositories, p.Listed, p.Unread = p.Repositories-q.Repositories, p.Listed-q.Listed, p.Unread-q.Unread
+	p.Done, p.Known, p.Failed = p.Done-q.Done, p.Known-q.Known, p.Failed-q.Failed
+	p.Verified, p.Requests = p.Verified-q.Verified, p.Requests-q.Requests
+	return p
 }
 
 // Repository is one repository of a registry.

@@ -27,6 +27,26 @@ func (s SyncScope) Holds(registry, repository string) bool {
 		(s.Repository == "" || s.Repository.Match(repository) || s.Repository.Match(registry+"/"+repository))
 }
 
+// SyncState is how far the sync of a registry is, over all processes.
+type SyncState struct {
+	BeganAt   *time.Time // when the listing made everything due; nil before the first
+	Cancels   int64      // grows each time somebody cancels
+	Cancelled *Cancellation
+	Progress  Progress // of what the scope holds
+}
+
+// SyncReport is what a process says of its part in the sync of a registry.
+type SyncReport struct {
+	Registry string // by its name
+	Owner    string // as in leases
+	Cancels  int64  // as the process knows it: once somebody cancelled, its sync runs no longer
+	Running  bool
+	// Progress counts since the sync began, except that Done and Known are of the
+	// repositories being read only, Known beyond what was known of them before:
+	// what was read is in the inventory.
+	Progress Progress
+}
+
 // RegistryWork is a registry that was claimed to have its repositories listed.
 type RegistryWork struct {
 	Registry Registry

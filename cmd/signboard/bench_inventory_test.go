@@ -300,7 +300,8 @@ func (f *filler) hold(ctx context.Context) error {
 	}
 	registries, err := f.store.Registries(ctx)
 	for _, r := range registries {
-		err = errors.Join(err, f.store.RecordProgress(ctx, r.ID, inventory.Progress{Registry: r.Name}, false, f.now))
+		_, problem := f.store.RecordProgress(ctx, inventory.SyncReport{Registry: r.Name, Owner: "bench"}, f.now)
+		err = errors.Join(err, problem)
 	}
 	return err
 }

@@ -16,6 +16,7 @@ type syncCommand struct {
 	Config     string `help:"The configuration file, - for standard input." default:"signboard.yaml" placeholder:"FILE"`
 	Registry   string `help:"Only this registry." placeholder:"NAME"`
 	Repository string `help:"Only repositories that match, as team-a/** or local/team-a/**." placeholder:"GLOB"`
+	Resume     bool   `help:"Carry on where a sync that was stopped left off, instead of reading everything again."`
 	Progress   string `help:"How to show progress: a bar on a terminal (auto), a line per repository (plain), or not at all (none)." enum:"auto,plain,none" default:"auto"`
 }
 
@@ -54,12 +55,26 @@ func (c syncCommand) Run(e environment) error {
 	a.trust.refresh(e.ctx, e.log)
 
 	bar := progress(c.Progress, e)
-	summary, err := a.syncer.Sync(e.ctx, scope, bar.show)
+	run := a.syncer.Sync
+	if c.Resume {
+		run = a.syncer.Resume
+	}
+	summary, err := run(e.ctx, scope, bar.show)
 	bar.end()
+	if err != nil && e.ctx.Err() != nil {
+		return interrupted(e, summary)
+	}
 	if err != nil {
 		return err
 	}
 	return conclude(e, summary)
+}
+
+// interrupted prints what was done until somebody stopped the sync. Nothing is
+// decided about the rest.
+func interrupted(e environment, s syncer.Summary) error {
+	_ = conclude(e, s) // its status is of a sync that came to its end
+	return exit{exitUndecided, "stopped; what was read is stored, and signboard sync --resume carries on with the rest"}
 }
 
 // conclude prints the summary and turns it into the exit status.
@@ -95,17 +110,17 @@ func plural(n int, noun string) string {
 
 // progress chooses how to show a sync.
 func progress(how string, e environment) *meter {
-	m := &meter{out: e.stderr, start: time.Now(), how: how}
+	m := &meter{out: e.stderr, clock: time.Now, how: how}
 	if how == "auto" {
 		m.how = "plain"
 		if f, ok := e.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			m.how = "bar"
-			m.width = func() int {
-				w, _, err := term.GetSize(int(f.Fd()))
-				if err != nil || w < 20 {
-					return 80
+			m.size = func() (int, int) {
+				width, rows, err := term.GetSize(int(f.Fd()))
+				if err != nil || width <= 0 || rows <= 0 {
+					return 80, 24
 				}
-				return w
+				return width, rows
 			}
 		}
 	}

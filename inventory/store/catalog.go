@@ -69,6 +69,15 @@ func (d *DB) recordCatalog(ctx context.Context, w *inventory.RegistryWork, names
 				return err
 			}
 		}
+		if !w.Relist { // here a sync begins, and what earlier ones came to is over
+			_, err := tx.ExecContext(ctx, `
+				update registries
+				set pass_at = $1, cancelled = '', sync_started_at = case when sync_started_at is not null then cast($1 as bigint) end
+				where id = $2`, ms(now), w.Registry.ID)
+			if err != nil {
+				return err
+			}
+		}
 		_, err := tx.ExecContext(ctx, `
 			update registries
 			set next_due_at = $1, relist_at = null, lease_owner = '', lease_until = 0

@@ -267,19 +267,25 @@ func TestRecordProgress_completeWhenNothingIsLeft(t *testing.T) {
 			w.must(err)
 			return r[0].State
 		}
-		id := w.claim("local", "a").Repository.RegistryID
-		w.must(w.db.RecordProgress(t.Context(), id, inventory.Progress{Registry: "local", Done: 3}, true, w.now))
+		report := func(r inventory.SyncReport) {
+			t.Helper()
+			r.Registry, r.Owner = "local", "test"
+			_, err := w.db.RecordProgress(t.Context(), r, w.now)
+			w.must(err)
+		}
+		w.claim("local", "a")
+		report(inventory.SyncReport{Running: true, Progress: inventory.Progress{Done: 3}})
 		if s := state(); s.SyncStartedAt == nil || s.Progress.Done != 3 || s.LastCompleteAt != nil {
 			t.Errorf("running, the state is %+v", s)
 		}
 		w.after(2 * time.Minute)
 		w.look("local", "a", unsigned(1, "v1"))
-		w.must(w.db.RecordProgress(t.Context(), id, inventory.Progress{}, false, w.now))
+		report(inventory.SyncReport{})
 		if s := state(); s.SyncStartedAt != nil || s.LastCompleteAt != nil {
 			t.Errorf("with a repository left the state is %+v", s)
 		}
 		w.look("local", "b", unsigned(2, "v1"))
-		w.must(w.db.RecordProgress(t.Context(), id, inventory.Progress{}, false, w.now))
+		report(inventory.SyncReport{})
 		if s := state(); s.LastCompleteAt == nil || !s.LastCompleteAt.Equal(w.now) || s.ImageCount != 2 {
 			t.Errorf("complete, the state is %+v", s)
 		}

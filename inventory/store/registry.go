@@ -12,18 +12,19 @@ import (
 )
 
 const registryColumns = `id, name, url, interval_ms, repositories, tags, next_due_at, lease_token,
-	failing_reason, failing_message, failing_since, failing_at, sync_started_at, last_complete_at, progress`
+	failing_reason, failing_message, failing_since, failing_at, sync_started_at, last_complete_at, progress, pass_at, cancelled`
 
 func scanRegistry(row interface{ Scan(...any) error }) (r inventory.Registry, token int64, err error) {
 	var (
 		interval, due                                  int64
-		globs, tags, progress                          string
+		globs, tags, progress, cancelled               string
+		passAt                                         int64
 		reason                                         inventory.Reason
 		message                                        string
 		failingSince, failingAt, startedAt, completeAt sql.NullInt64
 	)
 	err = row.Scan(&r.ID, &r.Name, &r.URL, &interval, &globs, &tags, &due, &token,
-		&reason, &message, &failingSince, &failingAt, &startedAt, &completeAt, &progress)
+		&reason, &message, &failingSince, &failingAt, &startedAt, &completeAt, &progress, &passAt, &cancelled)
 	if err != nil {
 		return r, 0, err
 	}
@@ -31,7 +32,11 @@ func scanRegistry(row interface{ Scan(...any) error }) (r inventory.Registry, to
 	r.State.NextDueAt = timeOf(due)
 	r.State.SyncStartedAt, r.State.LastCompleteAt = timeOrNil(startedAt), timeOrNil(completeAt)
 	r.State.Failing = failureOf(reason, message, failingSince, failingAt)
-	return r, token, errors.Join(fromJSON(globs, &r.Repositories), fromJSON(tags, &r.Tags), fromJSON(progress, &r.State.Progress))
+	if passAt > 0 {
+		began := timeOf(passAt)
+		r.State.BeganAt = &began
+	}
+	return r, token, errors.Join(fromJSON(globs, &r.Repositories), fromJSON(tags, &r.Tags), fromJSON(progress, &r.State.Progress), fromJSON(cancelled, &r.State.Cancelled))
 }
 
 func failureOf(reason inventory.Reason, message string, since, at sql.NullInt64) *inventory.Failure {
@@ -45,6 +50,7 @@ func failureOf(reason inventory.Reason, message string, since, at sql.NullInt64)
 func (d *DB) Registries(ctx context.Context) ([]inventory.Registry, error) {
 	var list []inventory.Registry
 	err := d.read(ctx, func(q querier) error {
+		list = nil
 		err := each(ctx, q, "select "+registryColumns+" from registries where not removed order by name", func(rows *sql.Rows) error {
 			r, _, err := scanRegistry(rows)
 			list = append(list, r)
@@ -74,45 +80,15 @@ func (d *DB) Registries(ctx context.Context) ([]inventory.Registry, error) {
 				return err
 			}
 			r.State.ImageCount = c.Images
+			workers, err := workersOf(ctx, q, r.ID)
+			if err != nil {
+				return err
+			}
+			r.State.Progress, r.State.ReportedAt = workers.complete(r.State.Progress, r.State.BeganAt)
 		}
 		return nil
 	})
 	return list, err
-}
-
-// RecordProgress notes how far the sync of a registry is. When it has stopped
-// running and nothing of the registry is failing, unread or still due, that was
-// a complete sync.
-func (d *DB) RecordProgress(ctx context.Context, registryID int64, p inventory.Progress, running bool, now time.Time) error {
-	err := d.write(ctx, func(tx querier) error {
-		if running {
-			_, err := tx.ExecContext(ctx, `
-				update registries
-				set progress = $1, sync_started_at = coalesce(sync_started_at, $2)
-				where id = $3`, jsonOf(p), ms(now), registryID)
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `
-			update registries
-			set progress = $1, sync_started_at = null
-			where id = $2`, jsonOf(p), registryID)
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `
-			update registries
-			set last_complete_at = $1
-			where id = $2 and failing_since is null and next_due_at > $1
-			  and not exists (select 1 from repositories r
-			    where r.registry_id = $2 and not r.gone and (r.next_due_at <= $1 or r.synced_at is null))
-			  and not exists (select 1 from repositories r
-			    where r.registry_id = $2 and not r.gone and r.failing_since is not null)`, ms(now), registryID)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("storing progress: %w", err)
-	}
-	return nil
 }
 
 // ClaimRegistry leases the registry that has been due longest, nil when none in

@@ -181,45 +181,47 @@ func (d *DB) RenewRepository(ctx context.Context, w *inventory.RepositoryWork, n
 // that names one known repository leaves its registry alone; a pattern, or a
 // name that isn't known, has the registry listed again.
 func (d *DB) MakeDue(ctx context.Context, scope inventory.SyncScope, now time.Time) error {
-	err := d.write(ctx, func(tx querier) error {
-		type repository struct {
-			id         int64
-			full, name string
-		}
-		var all []repository
-		err := each(ctx, tx, `
-			select r.id, r.full_name, r.name
-			from repositories r
-			join registries g on g.id = r.registry_id
-			where not r.gone and ($1 = '' or g.name = $1)
-			order by r.id`, scanInto(&all, func(r *repository) []any { return []any{&r.id, &r.full, &r.name} }), scope.Registry)
-		if err != nil {
-			return err
-		}
-		var ids []int64
-		exact := false
-		for _, r := range all {
-			if scope.Holds(strings.TrimSuffix(r.full, "/"+r.name), r.name) {
-				ids = append(ids, r.id)
-				exact = exact || string(scope.Repository) == r.name || string(scope.Repository) == r.full
-			}
-		}
-		if err := execIn(ctx, tx, "update repositories set next_due_at = $1 where next_due_at > $1 and id in %s", ids, ms(now)); err != nil {
-			return err
-		}
-		if exact {
-			return nil
-		}
-		_, err = tx.ExecContext(ctx, `
-			update registries
-			set next_due_at = $1
-			where next_due_at > $1 and not removed and ($2 = '' or name = $2)`, ms(now), scope.Registry)
-		return err
-	})
+	err := d.write(ctx, func(tx querier) error { return d.makeDue(ctx, tx, scope, now) })
 	if err != nil {
 		return fmt.Errorf("making repositories due: %w", err)
 	}
 	return nil
+}
+
+func (d *DB) makeDue(ctx context.Context, tx querier, scope inventory.SyncScope, now time.Time) error {
+	type repository struct {
+		id         int64
+		full, name string
+	}
+	var all []repository
+	err := each(ctx, tx, `
+		select r.id, r.full_name, r.name
+		from repositories r
+		join registries g on g.id = r.registry_id
+		where not r.gone and ($1 = '' or g.name = $1)
+		order by r.id`, scanInto(&all, func(r *repository) []any { return []any{&r.id, &r.full, &r.name} }), scope.Registry)
+	if err != nil {
+		return err
+	}
+	var ids []int64
+	exact := false
+	for _, r := range all {
+		if scope.Holds(strings.TrimSuffix(r.full, "/"+r.name), r.name) {
+			ids = append(ids, r.id)
+			exact = exact || string(scope.Repository) == r.name || string(scope.Repository) == r.full
+		}
+	}
+	if err := execIn(ctx, tx, "update repositories set next_due_at = $1 where next_due_at > $1 and id in %s", ids, ms(now)); err != nil {
+		return err
+	}
+	if exact {
+		return nil
+	}
+	_, err = tx.ExecContext(ctx, `
+		update registries
+		set next_due_at = $1, cancelled = ''
+		where (next_due_at > $1 or cancelled <> '') and not removed and ($2 = '' or name = $2)`, ms(now), scope.Registry)
+	return err
 }
 
 // NextDue is when something will be due, the zero time when nothing ever is.

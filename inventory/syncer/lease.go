@@ -49,15 +49,34 @@ func (s *Syncer) keep(ctx context.Context, renew func(ctx context.Context, lease
 
 // drain works on one registry until nothing in the scope is due, waiting for
 // what another process holds: it may have died, and nothing in the scope may be
-// left out.
+// left out. A sync that somebody cancels meanwhile ends as a failure.
 func (s *Syncer) drain(ctx context.Context, peer Peer, scope inventory.SyncScope, t *tracker) error {
+	before, err := s.store.SyncState(ctx, scope, s.Clock())
+	if err != nil {
+		return err
+	}
+	if err := s.drained(ctx, peer, scope, before.Cancels, t); err != nil {
+		return err
+	}
+	after, err := s.store.SyncState(ctx, scope, s.Clock())
+	if err != nil {
+		return err
+	}
+	if after.Cancels != before.Cancels {
+		t.fail(peer.Name, cancelled(peer.Name, after.Cancelled))
+	}
+	t.show(peer.Name, after.Progress)
+	return nil
+}
+
+func (s *Syncer) drained(ctx context.Context, peer Peer, scope inventory.SyncScope, cancels int64, t *tracker) error {
 	for {
 		listing, _, err := s.store.Held(ctx, scope, s.Clock())
 		if err != nil {
 			return err
 		}
 		if !listing { // a listing makes everything due: what was read before it would be read again
-			if err := s.pass(ctx, peer, scope, t); err != nil {
+			if err := s.pass(ctx, peer, scope, cancels, t); err != nil {
 				return err
 			}
 			listing, reading, err := s.store.Held(ctx, scope, s.Clock())

@@ -113,7 +113,7 @@ func (s *Syncer) reverify(ctx context.Context, peer Peer, t *tracker, enough fun
 		for _, v := range checked {
 			if failure := v.Evidence.Incomplete; failure != nil {
 				subject := v.Was.Subject
-				t.fail(Problem{Where: subject.Registry + "/" + subject.Repository + "@" + subject.Manifest.Digest.Short(), Reason: failure.Reason, Message: failure.Message})
+				t.fail(subject.Registry, Problem{Where: subject.Registry + "/" + subject.Repository + "@" + subject.Manifest.Digest.Short(), Reason: failure.Reason, Message: failure.Message})
 			}
 		}
 	}

@@ -136,9 +136,14 @@ type Materials interface {
 	DiscardMaterial(ctx context.Context, list []inventory.StoredMaterial, now time.Time) error
 }
 
-// Progress is where a running sync says how far it is.
+// Progress is where a running sync says how far it is, and learns how far it
+// is everywhere, and whether somebody has ended it.
 type Progress interface {
-	RecordProgress(ctx context.Context, registryID int64, p inventory.Progress, running bool, now time.Time) error
+	// RecordProgress notes what this process says, and answers how far the whole
+	// sync of the registry is.
+	RecordProgress(ctx context.Context, r inventory.SyncReport, now time.Time) (inventory.SyncState, error)
+	// SyncState says how far the sync is, of what the scope holds.
+	SyncState(ctx context.Context, scope inventory.SyncScope, now time.Time) (inventory.SyncState, error)
 }
 
 // Store is all of the inventory that a Syncer needs.

@@ -38,7 +38,9 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 	defer func() { stop(err) }()
 
 	name := w.Repository.Name
-	t.reading(peer.Name, name)
+	finished := false
+	t.reading(peer.Name, w)
+	defer func() { t.left(peer.Name, name, finished) }()
 	if err := refresh(ctx, peer); err != nil {
 		return err
 	}
@@ -51,10 +53,11 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 			return context.Cause(ctx)
 		}
 		failure := inventory.AsLookError(err)
-		if settled, err := s.absent(ctx, peer, w, failure, errors.Is(err, inventory.ErrNotFound)); settled || err != nil {
-			return err
+		settled, err := s.absent(ctx, peer, w, failure, errors.Is(err, inventory.ErrNotFound))
+		if !settled && err == nil {
+			finished, err = s.failRepository(ctx, peer, w, failure, true, t)
 		}
-		return s.failRepository(ctx, peer, w, failure, true, t)
+		return err
 	}
 
 	look := &looker{peer: peer, work: w, kept: s.store, tags: make(map[string]bool, len(all)), revision: peer.Inspector.TrustRevision()}
@@ -65,7 +68,7 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 			tags = append(tags, tag)
 		}
 	}
-	t.found(peer.Name, len(tags))
+	t.found(peer.Name, name, len(tags))
 	targets, present, problem := s.resolve(ctx, look, tags, t)
 	look.targets = make(map[inventory.Digest]bool, len(targets))
 	for _, target := range targets {
@@ -92,7 +95,7 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 			}
 			for _, f := range found {
 				if unread := cmp.Or(f.Failure, f.Evidence.Incomplete); unread != nil {
-					t.fail(Problem{Where: peer.Name + "/" + name + "@" + f.Digest.Short(), Reason: unread.Reason, Message: unread.Message})
+					t.fail(peer.Name, Problem{Where: peer.Name + "/" + name + "@" + f.Digest.Short(), Reason: unread.Reason, Message: unread.Message})
 				}
 				select {
 				case findings <- f:
@@ -100,7 +103,7 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 					return context.Cause(lookCtx)
 				}
 			}
-			t.done(peer.Name, len(target.tags))
+			t.done(peer.Name, name, len(target.tags))
 			return nil
 		})
 	}
@@ -113,32 +116,33 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 
 	now := s.Clock()
 	if problem = cmp.Or(problem, doubts.Load()); problem != nil {
-		return s.failRepository(ctx, peer, w, problem, false, t)
+		finished, err = s.failRepository(ctx, peer, w, problem, false, t)
+		return err
 	}
 	if err := s.store.FinishRepository(ctx, w, present, now.Add(s.jitter(peer.Interval)), now); err != nil {
 		return fmt.Errorf("finishing %s/%s: %w", peer.Name, name, err)
 	}
-	t.finished(peer.Name, name)
+	finished = true
 	return nil
 }
 
-// failRepository stores that a repository could not be read. When the whole
-// look failed, its images become unknown; otherwise each has its own finding.
-func (s *Syncer) failRepository(ctx context.Context, peer Peer, w *inventory.RepositoryWork, failure *inventory.LookError, whole bool, t *tracker) error {
+// failRepository stores that a repository could not be read, and reports whether
+// it did. When the whole look failed, its images become unknown; otherwise each
+// has its own finding.
+func (s *Syncer) failRepository(ctx context.Context, peer Peer, w *inventory.RepositoryWork, failure *inventory.LookError, whole bool, t *tracker) (bool, error) {
 	now := s.Clock()
 	var verdict inventory.Verdict
 	if whole {
 		verdict = policy.Judge(policy.Facts{Checked: true, Failure: failure}, now)
 	}
-	t.fail(Problem{Where: peer.Name + "/" + w.Repository.Name, Reason: failure.Reason, Message: failure.Message})
+	t.fail(peer.Name, Problem{Where: peer.Name + "/" + w.Repository.Name, Reason: failure.Reason, Message: failure.Message})
 	s.Log.Warn("a repository could not be read, will try again",
 		"registry", peer.Name, "repository", w.Repository.Name, "reason", failure.Reason, "error", failure)
 	next := now.Add(s.jitter(min(peer.Interval, 5*time.Minute)))
 	if err := s.store.FailRepository(ctx, w, failure, verdict, next, now); err != nil {
-		return fmt.Errorf("storing the failure of %s/%s: %w", peer.Name, w.Repository.Name, err)
+		return false, fmt.Errorf("storing the failure of %s/%s: %w", peer.Name, w.Repository.Name, err)
 	}
-	t.finished(peer.Name, w.Repository.Name)
-	return nil
+	return true, nil
 }
 
 // record judges findings and stores them in batches. Verdicts are judged just

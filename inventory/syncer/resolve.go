@@ -61,7 +61,7 @@ func (s *Syncer) resolve(ctx context.Context, look *looker, tags []string, t *tr
 	}
 	for _, a := range answers {
 		if a.gone {
-			t.done(look.peer.Name, 1)
+			t.done(look.peer.Name, look.work.Repository.Name, 1)
 			continue
 		}
 		present = append(present, a.tag)
@@ -78,7 +78,7 @@ func (s *Syncer) resolve(ctx context.Context, look *looker, tags []string, t *tr
 		i, looked := byDigest[known]
 		if !ok || looked && targets[i].failure == nil {
 			problem = a.failure // the image, if there is one, is reached through another tag
-			t.done(look.peer.Name, 1)
+			t.done(look.peer.Name, look.work.Repository.Name, 1)
 			continue
 		}
 		target := at(inventory.Descriptor{Digest: known})

@@ -99,7 +99,7 @@ func (s *Syncer) Run(ctx context.Context) {
 			for ctx.Err() == nil {
 				err := s.paced(ctx, peer, pace, tracker)
 				if err == nil {
-					err = s.pass(ctx, peer, inventory.SyncScope{Registry: peer.Name}, tracker)
+					err = s.pass(ctx, peer, inventory.SyncScope{Registry: peer.Name}, -1, tracker)
 				}
 				if err != nil && ctx.Err() == nil {
 					s.Log.Warn("sync failed, will try again", "registry", peer.Name, "error", err)
@@ -158,10 +158,17 @@ type Problem struct {
 // fails only when the store does; what could not be read is in the Summary.
 // watch, when not nil, is called from several goroutines as the work goes on.
 func (s *Syncer) Sync(ctx context.Context, scope inventory.SyncScope, watch func(Event)) (Summary, error) {
-	start := s.Clock()
-	if err := s.store.MakeDue(ctx, scope, start); err != nil {
+	if err := s.store.MakeDue(ctx, scope, s.Clock()); err != nil {
 		return Summary{}, err
 	}
+	return s.Resume(ctx, scope, watch)
+}
+
+// Resume is Sync of what is due already: it carries on where a sync that was
+// stopped left off. When ctx ends, what was being read is given back, and the
+// Summary says what was done until then.
+func (s *Syncer) Resume(ctx context.Context, scope inventory.SyncScope, watch func(Event)) (Summary, error) {
+	start := s.Clock()
 	tracker := newTracker(watch)
 	var (
 		group sync.WaitGroup
@@ -199,18 +206,32 @@ func (s *Syncer) Sync(ctx context.Context, scope inventory.SyncScope, watch func
 
 // pass works on one registry until nothing of it is due. An error is the
 // store's, never the registry's.
-func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope, t *tracker) error {
-	var before int64
-	if peer.Requests != nil {
-		before = peer.Requests()
+//
+// cancels is how often the registry's sync had been cancelled when this began,
+// -1 for what it is now.
+func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope, cancels int64, t *tracker) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	live := &reporter{
+		store: s.store, clock: s.Clock, log: s.Log, owner: s.Owner, peer: peer, scope: scope, tracker: t, cancels: cancels, cancel: cancel,
 	}
-	id := int64(0)
+	if peer.Requests != nil {
+		live.before = peer.Requests()
+	}
+	// The end is reported even when ctx has ended.
+	defer func(ctx context.Context) {
+		live.stop(ctx)
+		if peer.Requests != nil {
+			t.requests(peer.Name, peer.Requests()-live.before)
+		}
+	}(context.WithoutCancel(ctx))
 	w, err := s.store.ClaimRegistry(context.WithoutCancel(ctx), s.Owner, scope, s.Clock(), s.Lease)
 	if err != nil {
 		return fmt.Errorf("claiming registry %s: %w", peer.Name, err)
 	}
 	if w != nil {
-		id = w.Registry.ID
+		t.begin(peer.Name)
+		live.start(ctx)
 		err := s.catalog(ctx, peer, w, t)
 		if inventory.KindOf(err) == inventory.Conflict {
 			s.Log.Info("the listing went to another process", "registry", peer.Name)
@@ -226,9 +247,6 @@ func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope,
 		mu    sync.Mutex
 		errs  []error
 	)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	live := &reporter{store: s.store, clock: s.Clock, log: s.Log, peer: peer, before: before, tracker: t}
 	for range s.Repositories {
 		group.Go(func() {
 			for ctx.Err() == nil {
@@ -238,7 +256,7 @@ func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope,
 					return
 				}
 				if err == nil {
-					live.start(ctx, w.Repository.RegistryID)
+					live.start(ctx)
 					err = s.repository(ctx, peer, w, t)
 				}
 				if inventory.KindOf(err) == inventory.Conflict {
@@ -251,17 +269,13 @@ func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope,
 						errs = append(errs, err)
 					}
 					mu.Unlock()
-					cancel()
+					cancel(nil)
 					return
 				}
 			}
 		})
 	}
 	group.Wait()
-	live.stop(context.WithoutCancel(ctx), id)
-	if peer.Requests != nil {
-		t.requests(peer.Name, peer.Requests()-before)
-	}
 	return errors.Join(errs...)
 }
 
@@ -292,7 +306,7 @@ func (s *Syncer) catalog(ctx context.Context, peer Peer, w *inventory.RegistryWo
 	}
 
 	failure := inventory.AsLookError(err)
-	t.fail(Problem{Where: peer.Name, Reason: failure.Reason, Message: failure.Message})
+	t.fail(peer.Name, Problem{Where: peer.Name, Reason: failure.Reason, Message: failure.Message})
 	s.Log.Warn("a registry could not be listed, will try again", "registry", peer.Name, "reason", failure.Reason, "error", err)
 	next := s.Clock().Add(s.jitter(min(peer.Interval, 5*time.Minute)))
 	// When the registry as a whole doesn't answer, asking it for each
