@@ -4,220 +4,285 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
-
-	"github.com/google/go-containerregistry/pkg/registry"
-	"github.com/sigstore/sigstore-go/pkg/sign"
-	"google.golang.org/protobuf/encoding/protojson"
+	"time"
 
 	"signboard/inventory"
 )
 
-// How many images are signed, in how many repositories.
-const (
-	signedImages       = 1000
-	signedRepositories = 20
-)
-
-const (
-	simpleSigning       = "application/vnd.dev.cosign.simplesigning.v1+json"
-	signatureAnnotation = "dev.cosignproject.cosign/signature"
-	bundleMedia         = "application/vnd.dev.sigstore.bundle.v0.3+json"
-	statementMedia      = "application/vnd.in-toto+json"
-)
-
-// carrier is where a registry keeps signatures.
-type carrier struct {
-	name      string
-	referrers bool // the registry has the referrers API
-	bundle    bool // a Sigstore bundle, else a legacy signature
-}
-
-var carriers = []carrier{
-	{name: "legacy .sig tag, no referrers API"},
-	{name: "v0.3 bundle, referrers API", referrers: true, bundle: true},
-	{name: "v0.3 bundle, fallback tag", bundle: true},
-}
-
-// signedRegistry is a registry in this process, reached over loopback HTTP,
-// whose images one key signed.
+// signedRegistry is a registry to measure on: another process on loopback.
 type signedRegistry struct {
-	carrier
-	url    string
-	key    *sign.EphemeralKeypair
-	pem    string
-	images []signedImage
-
-	handler http.Handler
+	signedContent
+	repositories int
+	url          string
+	kind         string // what is special about it, may be empty
 }
 
-type signedImage struct{ repository, tag string }
+// shelves is a registry that is as fast as net/http is: whatever it can be asked
+// was made before. It checks nothing and takes nothing.
+type shelves struct {
+	answers map[string]*shelf // by path
+	latency time.Duration     // each answer waits so long, as if it came from far away
+}
 
-func newSignedRegistry(ctx context.Context, t *testing.T, c carrier) *signedRegistry {
-	t.Helper()
-	key, err := sign.NewEphemeralKeypair(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pem, err := key.GetPublicKeyPem()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &signedRegistry{carrier: c, key: key, pem: pem, handler: registry.New(
-		registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(c.referrers),
-	)}
-	for i := range signedImages {
-		image := signedImage{repository: fmt.Sprintf("team/service-%02d", i%signedRepositories), tag: fmt.Sprintf("1.%d.0", i/signedRepositories)}
-		if err := r.push(ctx, image); err != nil {
-			t.Fatal(err)
+type shelf struct {
+	content   []byte
+	mediaType []string
+	digest    []string
+	length    []string
+}
+
+func newShelves(s *signedContent, latency time.Duration) *shelves {
+	r := &shelves{answers: map[string]*shelf{}, latency: latency}
+	r.put("/v2/", "application/json", []byte("{}"), "")
+	tags, names := map[string][]string{}, []string{}
+	referrers := map[string][]inventory.Descriptor{}
+	for _, t := range s.things {
+		place := "/v2/" + t.repository
+		if t.blob {
+			r.put(place+"/blobs/"+string(t.Digest), "application/octet-stream", t.content, t.Digest)
+			continue
 		}
-		r.images = append(r.images, image)
+		at := r.put(place+"/manifests/"+string(t.Digest), t.MediaType, t.content, t.Digest)
+		if t.tag != "" {
+			r.answers[place+"/manifests/"+t.tag] = at
+			if tags[t.repository] == nil {
+				names = append(names, t.repository)
+			}
+			tags[t.repository] = append(tags[t.repository], t.tag)
+		}
+		if s.Referrers && t.subject == "" {
+			referrers[place+"/referrers/"+string(t.Digest)] = nil
+		}
+		if t.subject != "" {
+			d := t.Descriptor
+			d.ArtifactType, d.Annotations = bundleMedia, map[string]string{"dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": signPredicate}
+			at := place + "/referrers/" + string(t.subject)
+			referrers[at] = append(referrers[at], d)
+		}
 	}
-	server := httptest.NewServer(r.handler)
-	t.Cleanup(server.Close)
-	r.url = server.URL
+	slices.Sort(names)
+	r.put("/v2/_catalog", "application/json", encoded(map[string]any{"repositories": names}), "")
+	for name, list := range tags {
+		slices.Sort(list)
+		r.put("/v2/"+name+"/tags/list", "application/json", encoded(map[string]any{"name": name, "tags": list}), "")
+	}
+	if s.Referrers {
+		for path, list := range referrers {
+			r.put(path, inventory.MediaTypeOCIIndex, encoded(map[string]any{
+				"schemaVersion": 2, "mediaType": inventory.MediaTypeOCIIndex, "manifests": append([]inventory.Descriptor{}, list...),
+			}), "")
+		}
+	}
 	return r
 }
 
-// push makes an image and its signature. The registry is filled by calling it,
-// not over the network: only reading is measured.
-func (r *signedRegistry) push(ctx context.Context, i signedImage) error {
-	config, err := r.blob(i.repository, inventory.MediaTypeOCIConfig, map[string]any{
-		"os": "linux", "architecture": "amd64", "rootfs": map[string]any{"type": "layers", "diff_ids": []string{}},
-		"config": map[string]any{"Labels": map[string]string{"version": i.tag}},
-	})
-	if err != nil {
-		return err
+func (r *shelves) put(path, mediaType string, content []byte, d inventory.Digest) *shelf {
+	s := &shelf{content: content, mediaType: []string{mediaType}, length: []string{strconv.Itoa(len(content))}}
+	if d != "" {
+		s.digest = []string{string(d)}
 	}
-	image, err := r.manifest(i.repository, i.tag, map[string]any{
-		"schemaVersion": 2, "mediaType": inventory.MediaTypeOCIManifest, "config": config,
-		"layers": []any{}, "annotations": map[string]string{"org.opencontainers.image.title": i.repository},
-	})
-	if err != nil {
-		return err
-	}
-	if r.bundle {
-		return r.pushBundle(ctx, i.repository, image)
-	}
-	return r.pushLegacy(ctx, i.repository, image)
+	r.answers[path] = s
+	return s
 }
 
-// pushLegacy signs as cosign did up to version 2 (its SIGNATURE_SPEC.md).
-func (r *signedRegistry) pushLegacy(ctx context.Context, repository string, image inventory.Descriptor) error {
-	payload, err := json.Marshal(map[string]any{
-		"critical": map[string]any{
-			"identity": map[string]string{"docker-reference": "registry.example.com/" + repository},
-			"image":    map[string]string{"docker-manifest-digest": string(image.Digest)},
-			"type":     "cosign container image signature",
-		},
-		"optional": nil,
-	})
-	if err != nil {
-		return err
+func (r *shelves) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	if r.latency > 0 {
+		time.Sleep(r.latency)
 	}
-	signature, _, err := r.key.SignData(ctx, payload)
-	if err != nil {
-		return err
+	s := r.answers[request.URL.Path]
+	if s == nil {
+		w.Header()["Content-Type"] = []string{"application/json"}
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"errors":[{"code":"UNSUPPORTED"}]}`)
+		return
 	}
-	layer, err := r.blob(repository, simpleSigning, json.RawMessage(payload))
-	if err != nil {
-		return err
+	header := w.Header()
+	header["Content-Type"], header["Content-Length"] = s.mediaType, s.length
+	if s.digest != nil {
+		header["Docker-Content-Digest"] = s.digest
 	}
-	layer.Annotations = map[string]string{signatureAnnotation: base64.StdEncoding.EncodeToString(signature)}
-	config, err := r.blob(repository, inventory.MediaTypeOCIConfig, map[string]any{
-		"os": "", "architecture": "", "rootfs": map[string]any{"type": "layers", "diff_ids": []any{layer.Digest}}, "config": map[string]any{},
-	})
-	if err != nil {
-		return err
+	if request.Method != http.MethodHead {
+		w.Write(s.content)
 	}
-	_, err = r.manifest(repository, image.Digest.TagPrefix()+".sig", map[string]any{
-		"schemaVersion": 2, "mediaType": inventory.MediaTypeOCIManifest, "config": config, "layers": []any{layer},
-	})
-	return err
 }
 
-// pushBundle signs as cosign does since version 3. Without a referrers API the
-// client keeps the list of referrers under a tag (OCI distribution
-// specification, "Referrers Tag Schema").
-func (r *signedRegistry) pushBundle(ctx context.Context, repository string, image inventory.Descriptor) error {
-	statement, err := json.Marshal(map[string]any{
-		"_type":         "https://in-toto.io/Statement/v1",
-		"subject":       []any{map[string]any{"digest": map[string]string{"sha256": image.Digest.Hex()}}},
-		"predicateType": "https://sigstore.dev/cosign/sign/v1",
-		"predicate":     map[string]any{},
+// registryAsked is how the process of a bench's registry is told what to be.
+const registryAsked = "SIGNBOARD_BENCH_REGISTRY"
+
+type registryOrder struct {
+	Carrier              carrier
+	Images, Repositories int
+	Latency              time.Duration
+}
+
+// TestRegistryProcess is no test: it is the registry, when a bench starts this
+// program again to be one. It ends with its standard input.
+func TestRegistryProcess(t *testing.T) {
+	var order registryOrder
+	if os.Getenv(registryAsked) == "" {
+		t.SkipNow()
+	}
+	if err := json.Unmarshal([]byte(os.Getenv(registryAsked)), &order); err != nil {
+		t.Fatal(err)
+	}
+	content, err := newSignedContent(t.Context(), order.Carrier, order.Images, order.Repositories)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go http.Serve(listener, newShelves(content, order.Latency))
+	fmt.Fprintf(os.Stderr, "%s\n", encoded(started{URL: "http://" + listener.Addr().String(), Content: content}))
+	io.Copy(io.Discard, os.Stdin)
+}
+
+type started struct {
+	URL     string
+	Content *signedContent
+}
+
+// newSignedRegistry starts a registry of signed images in a process of its own,
+// so that what it costs isn't taken for ours.
+func newSignedRegistry(t *testing.T, order registryOrder) *signedRegistry {
+	t.Helper()
+	command := exec.Command(os.Args[0], "-test.run=^TestRegistryProcess$", "-test.timeout=0")
+	command.Env = append(os.Environ(), registryAsked+"="+string(encoded(order)))
+	in, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := command.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		command.Wait()
 	})
+	var s started
+	if err := json.NewDecoder(out).Decode(&s); err != nil {
+		t.Fatalf("the registry doesn't start: %v", err)
+	}
+	r := &signedRegistry{signedContent: *s.Content, url: s.URL, repositories: order.Repositories}
+	if order.Latency > 0 {
+		r.kind = order.Latency.String() + " away"
+	}
+	return r
+}
+
+// peerBinary is a program that `make test-peers` has built, empty when it
+// hasn't.
+func peerBinary(name string) string {
+	dir := os.Getenv("SIGNBOARD_PEERS_DIR")
+	if dir == "" {
+		dir, _ = os.UserCacheDir()
+		dir = filepath.Join(dir, "signboard-peers")
+	}
+	found, _ := filepath.Glob(filepath.Join(dir, "bin", name+"-v*"))
+	if len(found) == 0 {
+		return ""
+	}
+	return slices.MaxFunc(found, func(a, b string) int { return cmp.Compare(modified(a), modified(b)) })
+}
+
+func modified(path string) int64 {
+	info, err := os.Stat(path)
 	if err != nil {
-		return err
+		return 0
 	}
-	made, err := sign.Bundle(&sign.DSSEData{Data: statement, PayloadType: statementMedia}, r.key, sign.BundleOptions{Context: ctx})
+	return info.ModTime().UnixNano()
+}
+
+// newZot starts a zot, empty, and fills it with content.
+func newZot(ctx context.Context, t *testing.T, binary string, order registryOrder) *signedRegistry {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	bundle, err := protojson.Marshal(made)
-	if err != nil {
-		return err
+	port := listener.Addr().(*net.TCPAddr).Port
+	listener.Close()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "zot.json")
+	if err := os.WriteFile(config, encoded(map[string]any{
+		"distSpecVersion": "1.1.1", "storage": map[string]any{"rootDirectory": filepath.Join(dir, "data"), "gc": false, "dedupe": false},
+		"http": map[string]any{"address": "127.0.0.1", "port": strconv.Itoa(port)}, "log": map[string]any{"level": "error"},
+	}), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	layer, err := r.blob(repository, bundleMedia, json.RawMessage(bundle))
-	if err != nil {
-		return err
+	command := exec.Command(binary, "serve", config)
+	command.Dir = dir
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
 	}
-	config, err := r.blob(repository, "application/vnd.oci.empty.v1+json", map[string]any{})
-	if err != nil {
-		return err
-	}
-	carrying := map[string]any{
-		"schemaVersion": 2, "mediaType": inventory.MediaTypeOCIManifest, "artifactType": bundleMedia,
-		"config": config, "layers": []any{layer}, "subject": image,
-		"annotations": map[string]string{"dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": "https://sigstore.dev/cosign/sign/v1"},
-	}
-	referrer, err := r.manifest(repository, "", carrying)
-	if err != nil || r.referrers {
-		return err
-	}
-	referrer.ArtifactType = bundleMedia
-	_, err = r.manifest(repository, image.Digest.TagPrefix(), map[string]any{
-		"schemaVersion": 2, "mediaType": inventory.MediaTypeOCIIndex, "manifests": []any{referrer},
+	t.Cleanup(func() {
+		command.Process.Signal(os.Interrupt)
+		command.Wait()
 	})
-	return err
-}
-
-func (r *signedRegistry) blob(repository, mediaType string, content any) (inventory.Descriptor, error) {
-	raw, err := json.Marshal(content)
+	content, err := newSignedContent(ctx, order.Carrier, order.Images, order.Repositories)
 	if err != nil {
-		return inventory.Descriptor{}, err
+		t.Fatal(err)
 	}
-	d := inventory.Descriptor{MediaType: mediaType, Digest: inventory.DigestOf(raw), Size: int64(len(raw))}
-	return d, r.call(http.MethodPost, "/v2/"+repository+"/blobs/uploads/?digest="+url.QueryEscape(string(d.Digest)), "application/octet-stream", raw)
+	r := &signedRegistry{signedContent: *content, url: fmt.Sprintf("http://127.0.0.1:%d", port), repositories: order.Repositories, kind: "zot"}
+	ready, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		answer, err := http.Get(r.url + "/v2/")
+		if err == nil {
+			answer.Body.Close()
+			break
+		}
+		select {
+		case <-ready.Done():
+			t.Fatalf("zot doesn't answer: %v", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	for _, thing := range content.things {
+		if err := r.push(ctx, thing); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
 }
 
-func (r *signedRegistry) manifest(repository, tag string, content map[string]any) (inventory.Descriptor, error) {
-	raw, err := json.Marshal(content)
+func (r *signedRegistry) push(ctx context.Context, t thing) error {
+	method, path, mediaType := http.MethodPost, "/blobs/uploads/?digest="+url.QueryEscape(string(t.Digest)), "application/octet-stream"
+	if !t.blob {
+		method, path, mediaType = http.MethodPut, "/manifests/"+cmp.Or(t.tag, string(t.Digest)), t.MediaType
+	}
+	request, err := http.NewRequestWithContext(ctx, method, r.url+"/v2/"+t.repository+path, bytes.NewReader(t.content))
 	if err != nil {
-		return inventory.Descriptor{}, err
+		return err
 	}
-	d := inventory.Descriptor{MediaType: content["mediaType"].(string), Digest: inventory.DigestOf(raw), Size: int64(len(raw))}
-	if tag == "" {
-		tag = string(d.Digest)
+	request.Header.Set("Content-Type", mediaType)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
 	}
-	return d, r.call(http.MethodPut, "/v2/"+repository+"/manifests/"+tag, d.MediaType, raw)
-}
-
-func (r *signedRegistry) call(method, path, contentType string, body []byte) error {
-	request := httptest.NewRequest(method, path, bytes.NewReader(body))
-	request.Header.Set("Content-Type", contentType)
-	answer := httptest.NewRecorder()
-	r.handler.ServeHTTP(answer, request)
-	if answer.Code != http.StatusCreated {
-		return fmt.Errorf("%s %s answered %d: %s", method, path, answer.Code, answer.Body)
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusCreated {
+		text, _ := io.ReadAll(answer.Body)
+		return fmt.Errorf("%s %s answered %s: %s", method, path, answer.Status, text)
 	}
 	return nil
 }
