@@ -42,10 +42,15 @@ type Image struct {
 	Parents      []Parent
 	Signatures   []Signature
 	Attestations []Attestation
-	Notes        []string // as Evidence.Notes
-	History      []VerdictChange
-	TagMoves     []TagMove
+	Notes        []string        // as Evidence.Notes
+	History      []VerdictChange // the newest, newest first
+	TagMoves     []TagMove       // so, too
+	Events       []ImageEvent    // so, too
+	HistoryFrom  *time.Time      // set when older history wasn't read: from when on all of it was
 	Elsewhere    []Place
+
+	GoneAt           *time.Time // since when no tag points here; nil while one does, or none ever did
+	RepositoryGoneAt *time.Time // since when the registry doesn't list the repository
 }
 
 // FullRepository is the name scopes and teams match: "registry/repository".
@@ -93,6 +98,10 @@ type VerdictChange struct {
 	To      Status
 	Reason  Reason
 	Message string
+	Cause   Cause
+	// Flagged: a signature was removed from the registry that had made the image
+	// trusted.
+	Flagged bool
 }
 
 // TagMove is a tag that pointed elsewhere before. From is empty when the tag

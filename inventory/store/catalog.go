@@ -180,8 +180,8 @@ func (d *DB) dropMissing(ctx context.Context, w *inventory.RegistryWork, listed 
 func (d *DB) dropRepository(ctx context.Context, tx querier, registryID, id int64, now time.Time) error {
 	gone, err := changed(tx.ExecContext(ctx, `
 		update repositories
-		set gone = true, next_due_at = $1, hinted_at = null, lease_token = lease_token + 1, lease_owner = '', lease_until = 0
-		where id = $2 and not gone`, never, id))
+		set gone = true, gone_at = $1, next_due_at = $2, hinted_at = null, lease_token = lease_token + 1, lease_owner = '', lease_until = 0
+		where id = $3 and not gone`, ms(now), never, id))
 	if err != nil {
 		return err
 	}

@@ -133,7 +133,7 @@ func (d *DB) returnRegistry(ctx context.Context, id int64, now time.Time) error 
 // returnRepository puts a repository that was gone back to work, due now, and
 // its tagged images into the lists.
 func (d *DB) returnRepository(ctx context.Context, tx querier, id int64, now time.Time) error {
-	registry, err := value[int64](ctx, tx, "update repositories set gone = false, last_seen = $1, next_due_at = $1 where id = $2 and gone returning registry_id", ms(now), id)
+	registry, err := value[int64](ctx, tx, "update repositories set gone = false, gone_at = null, last_seen = $1, next_due_at = $1 where id = $2 and gone returning registry_id", ms(now), id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // it is back already
 	}

@@ -119,7 +119,7 @@ func (ds deltas) apply(ctx context.Context, d *DB, tx querier, now time.Time) er
 			if k.status == string(inventory.Unapproved) {
 				c.waiting += ds[k]
 			}
-		case countAll, countTeam:
+		case countAll, countTeam, countRegistry:
 			if one := (dimension{k.kind, k.value}); !slices.Contains(daily, one) {
 				daily = append(daily, one)
 			}

@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"signboard/inventory"
@@ -9,9 +12,9 @@ import (
 
 const dayFormat = "2006-01-02"
 
-// recordDay carries the present counts of some dimensions into the row of the
-// day, and those of every team with the day's first write: a day on which
-// nothing changed has its row all the same.
+// recordDay carries the present counts of some dimensions into the rows of the
+// day, and those of every team and registry with the day's first write: a day on
+// which nothing changed has its rows all the same.
 func (d *DB) recordDay(ctx context.Context, tx querier, changed []dimension, now time.Time) error {
 	day := now.UTC().Format(dayFormat)
 	d.dayMu.Lock()
@@ -22,7 +25,7 @@ func (d *DB) recordDay(ctx context.Context, tx querier, changed []dimension, now
 			insert into daily_counters (day, kind, value, status, n)
 			select $1, kind, value, status, n
 			from counters
-			where kind in ('all', 'team')
+			where kind in ('all', 'team', 'registry')
 			on conflict (kind, value, day, status) do update set n = excluded.n`, day)
 		if err != nil {
 			return err
@@ -34,13 +37,19 @@ func (d *DB) recordDay(ctx context.Context, tx querier, changed []dimension, now
 		d.dayMu.Unlock()
 		return nil
 	}
-	for _, c := range changed {
+	for part := range slices.Chunk(changed, maxParams/2-1) {
+		args := []any{day}
+		var which []string
+		for _, c := range part {
+			which = append(which, fmt.Sprintf("(kind = $%d and value = $%d)", len(args)+1, len(args)+2))
+			args = append(args, c.kind, clean(c.value))
+		}
 		_, err := tx.ExecContext(ctx, `
 			insert into daily_counters (day, kind, value, status, n)
 			select $1, kind, value, status, n
 			from counters
-			where kind = $2 and value = $3
-			on conflict (kind, value, day, status) do update set n = excluded.n`, day, c.kind, c.value)
+			where `+strings.Join(which, " or ")+`
+			on conflict (kind, value, day, status) do update set n = excluded.n`, args...)
 		if err != nil {
 			return err
 		}

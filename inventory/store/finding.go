@@ -131,7 +131,7 @@ func (d *DB) recordImages(ctx context.Context, tx querier, repository inventory.
 			r.TrustRevision = f.TrustRevision
 			retry = append(retry, r.ID)
 		default:
-			c.judge(r, f.Verdict)
+			c.judge(r, f.Verdict, inventory.Cause{Kind: inventory.CauseLook})
 			r.CheckedAt = sql.NullInt64{Int64: ms(now), Valid: true}
 			r.Fingerprint, r.TrustRevision = f.Evidence.Fingerprint, f.TrustRevision
 			r.FailureReason, r.FailureMessage, r.FailureWhole, r.RecheckFailed = "", "", false, false
@@ -140,6 +140,10 @@ func (d *DB) recordImages(ctx context.Context, tx querier, repository inventory.
 			}
 			found[r.ID] = f
 		}
+	}
+	differ, err := c.compare(ctx, found)
+	if err != nil {
+		return err
 	}
 	if err := c.replaceEvidence(ctx, found); err != nil {
 		return err
@@ -155,6 +159,9 @@ func (d *DB) recordImages(ctx context.Context, tx querier, repository inventory.
 	}
 	moved, err := c.pointTags(ctx, repository, findings, byDigest)
 	if err != nil {
+		return err
+	}
+	if err := c.explainLooks(ctx, found, differ, moved); err != nil {
 		return err
 	}
 	touched := append(fresh, moved...)
@@ -183,7 +190,7 @@ func (c *changeSet) replacePlatforms(ctx context.Context, repositoryID int64, of
 }
 
 // relist finds out again which images are in use: a present tag points at
-// them, and their repository is there.
+// them, and their repository is there. It notes when one no longer is.
 func (c *changeSet) relist(ctx context.Context, ids []int64, active bool) error {
 	tagged := map[int64]bool{}
 	if active {
@@ -198,7 +205,14 @@ func (c *changeSet) relist(ctx context.Context, ids []int64, active bool) error 
 		}
 	}
 	for _, id := range ids {
-		c.rows[id].Listed = tagged[id]
+		r := c.rows[id]
+		switch {
+		case tagged[id]:
+			r.GoneAt = sql.NullInt64{}
+		case r.Listed:
+			r.GoneAt = sql.NullInt64{Int64: ms(c.now), Valid: true}
+		}
+		r.Listed = tagged[id]
 	}
 	return nil
 }

@@ -223,39 +223,7 @@ func (d *DB) fill(ctx context.Context, q querier, r *imageRow, i *inventory.Imag
 	if i.Parents, err = parentsOf(ctx, q, r); err != nil {
 		return err
 	}
-	var at int64
-	err = each(ctx, q, `
-		select at, from_status, to_status, reason, message
-		from verdict_history
-		where image_id = $1
-		order by id desc
-		limit 100`, func(rows *sql.Rows) error {
-		var c inventory.VerdictChange
-		err := rows.Scan(&at, &c.From, &c.To, &c.Reason, &c.Message)
-		c.At = timeOf(at)
-		i.History = append(i.History, c)
-		return err
-	}, r.ID)
-	if err != nil {
-		return err
-	}
-	// Each half reads its own index to its end or the limit.
-	err = each(ctx, q, `
-		select tag, from_digest, to_digest, at
-		from (select * from (select id, tag, from_digest, to_digest, at from tag_moves
-		        where repository_id = $1 and from_digest = $2 order by id desc limit 50) as f
-		      union
-		      select * from (select id, tag, from_digest, to_digest, at from tag_moves
-		        where repository_id = $1 and to_digest = $2 order by id desc limit 50) as t) as m
-		order by id desc
-		limit 50`, func(rows *sql.Rows) error {
-		var m inventory.TagMove
-		err := rows.Scan(&m.Tag, &m.From, &m.To, &at)
-		m.At = timeOf(at)
-		i.TagMoves = append(i.TagMoves, m)
-		return err
-	}, r.RepositoryID, r.Digest)
-	if err != nil {
+	if err := historyOf(ctx, q, r, i); err != nil {
 		return err
 	}
 	return each(ctx, q, `

@@ -39,6 +39,8 @@ type imageRow struct {
 	LastGoodAt     sql.NullInt64
 	Quarantine     sql.NullString
 	Notes          string
+	Missed         string
+	GoneAt         sql.NullInt64
 
 	teams   []string
 	signers []inventory.SignerID // verified
@@ -47,18 +49,20 @@ type imageRow struct {
 
 const imageColumns = `id, registry_id, repository_id, digest, kind, media_type, size, first_seen, last_seen, listed,
 	status, reason, message, checked_at, changed_at, review_at, fingerprint, trust_revision,
-	failure_reason, failure_message, failure_whole, recheck_failed, last_good_status, last_good_at, quarantine_id, notes`
+	failure_reason, failure_message, failure_whole, recheck_failed, last_good_status, last_good_at, quarantine_id, notes, missed, gone_at`
 
 func (r *imageRow) targets() []any {
 	return []any{&r.ID, &r.RegistryID, &r.RepositoryID, &r.Digest, &r.Kind, &r.MediaType, &r.Size, &r.FirstSeen, &r.LastSeen, &r.Listed,
 		&r.Status, &r.Reason, &r.Message, &r.CheckedAt, &r.ChangedAt, &r.ReviewAt, &r.Fingerprint, &r.TrustRevision,
-		&r.FailureReason, &r.FailureMessage, &r.FailureWhole, &r.RecheckFailed, &r.LastGoodStatus, &r.LastGoodAt, &r.Quarantine, &r.Notes}
+		&r.FailureReason, &r.FailureMessage, &r.FailureWhole, &r.RecheckFailed, &r.LastGoodStatus, &r.LastGoodAt, &r.Quarantine, &r.Notes,
+		&r.Missed, &r.GoneAt}
 }
 
 func (r *imageRow) values() []any {
 	return []any{r.ID, r.RegistryID, r.RepositoryID, r.Digest, r.Kind, r.MediaType, r.Size, r.FirstSeen, r.LastSeen, r.Listed,
 		r.Status, r.Reason, r.Message, r.CheckedAt, r.ChangedAt, r.ReviewAt, r.Fingerprint, r.TrustRevision,
-		r.FailureReason, r.FailureMessage, r.FailureWhole, r.RecheckFailed, r.LastGoodStatus, r.LastGoodAt, r.Quarantine, r.Notes}
+		r.FailureReason, r.FailureMessage, r.FailureWhole, r.RecheckFailed, r.LastGoodStatus, r.LastGoodAt, r.Quarantine, r.Notes,
+		r.Missed, r.GoneAt}
 }
 
 // imageUpdate overwrites what a change can change.
@@ -84,7 +88,8 @@ type changeSet struct {
 	rows    map[int64]*imageRow
 	before  map[int64]imageRow // as they are in the database; without the new ones
 	order   []int64            // of rows: newest last
-	history [][]any
+	history []*verdictChange
+	events  [][]any
 }
 
 func (d *DB) changes(tx querier, now time.Time) *changeSet {
@@ -176,8 +181,8 @@ func (c *changeSet) add(r *imageRow) {
 // judge gives an image a verdict. When it becomes unknown, the verdict before
 // stays as its last good one, with the time of the look it rests on; so this
 // comes before that time is overwritten.
-func (c *changeSet) judge(r *imageRow, v inventory.Verdict) {
-	was := r.Status
+func (c *changeSet) judge(r *imageRow, v inventory.Verdict, cause inventory.Cause) {
+	was, known := r.Status, r.known()
 	if v.Status == "" {
 		v.Status = inventory.Unknown
 	}
@@ -189,13 +194,13 @@ func (c *changeSet) judge(r *imageRow, v inventory.Verdict) {
 	r.Status, r.Reason, r.Message, r.ReviewAt = v.Status, v.Reason, v.Message, msOrNull(v.ReviewAt)
 	if v.Status != was {
 		r.ChangedAt = sql.NullInt64{Int64: ms(c.now), Valid: true}
-		c.history = append(c.history, []any{c.d.ids.next(c.now), r.ID, ms(c.now), was, v.Status, v.Reason, v.Message})
+		c.history = append(c.history, &verdictChange{image: r, from: was, known: known, verdict: v, cause: cause})
 	}
 }
 
 // fail gives an image the verdict of a look that failed as a whole.
 func (c *changeSet) fail(r *imageRow, failure *inventory.LookError, v inventory.Verdict) {
-	c.judge(r, v)
+	c.judge(r, v, inventory.Cause{Kind: inventory.CauseFailure, Reason: failure.Reason})
 	r.FailureReason, r.FailureMessage, r.FailureWhole = failure.Reason, failure.Message, true
 	r.CheckedAt = sql.NullInt64{Int64: ms(c.now), Valid: true}
 }
@@ -253,8 +258,7 @@ func (c *changeSet) save(ctx context.Context) error {
 			return err
 		}
 	}
-	err := insert(ctx, c.tx, "insert into verdict_history (id, image_id, at, from_status, to_status, reason, message)", c.history, "")
-	if err != nil {
+	if err := c.saveHistory(ctx); err != nil {
 		return err
 	}
 	return ds.apply(ctx, c.d, c.tx, c.now)

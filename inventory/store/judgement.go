@@ -105,15 +105,18 @@ func (d *DB) RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Ve
 		if err := load(ctx, c, "id in %s", ids); err != nil {
 			return err
 		}
-		decided := map[int64]bool{}
+		decided := map[int64]decidedSigner{} // by the latest decision
 		err := eachIn(ctx, tx, `
-			select i.image_id
+			select i.image_id, s.id, s.name, s.decided_revision
 			from image_signers i
 			join signers s on s.id = i.signer_id
 			where i.judged < s.decided_revision and i.image_id in %s`, ids, func(rows *sql.Rows) error {
 			var id int64
-			err := rows.Scan(&id)
-			decided[id] = true
+			var s decidedSigner
+			err := rows.Scan(&id, &s.ID, &s.Name, &s.revision)
+			if s.revision > decided[id].revision {
+				decided[id] = s
+			}
 			return err
 		})
 		if err != nil {
@@ -122,10 +125,13 @@ func (d *DB) RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Ve
 		var judged []int64
 		for _, id := range c.order {
 			r := c.rows[id]
-			if decided[id] || r.ReviewAt.Valid && r.ReviewAt.Int64 <= ms(now) {
-				c.judge(r, verdicts[id])
+			if decided[id].revision > 0 || r.ReviewAt.Valid && r.ReviewAt.Int64 <= ms(now) {
+				c.judge(r, verdicts[id], inventory.Cause{Kind: inventory.CauseTime})
 				judged = append(judged, id)
 			}
+		}
+		if err := c.explainJudgements(ctx, decided); err != nil {
+			return err
 		}
 		if err := execIn(ctx, tx, "update image_signers set judged = $1 where image_id in %s", judged, revision); err != nil {
 			return err

@@ -166,7 +166,7 @@ func (d *DB) RecordReverified(ctx context.Context, list []inventory.Reverified, 
 			}
 			r.RecheckFailed = false
 			if !r.FailureWhole {
-				c.judge(r, v.Verdict)
+				c.judge(r, v.Verdict, inventory.Cause{Kind: inventory.CauseRecheck})
 				r.FailureReason, r.FailureMessage = "", ""
 				if incomplete != nil {
 					r.FailureReason, r.FailureMessage = incomplete.Reason, incomplete.Message
@@ -181,6 +181,9 @@ func (d *DB) RecordReverified(ctx context.Context, list []inventory.Reverified, 
 			done[at] = append(done[at], id)
 		}
 		if err := c.replaceEvidence(ctx, found); err != nil {
+			return err
+		}
+		if err := c.explainRechecks(ctx, found); err != nil {
 			return err
 		}
 		for at, ids := range done {
@@ -280,7 +283,7 @@ func (r *imageRow) loses(v inventory.Verdict) bool {
 func (c *changeSet) failRecheck(r *imageRow, failure *inventory.LookError, v inventory.Verdict) {
 	r.RecheckFailed = true
 	if !r.FailureWhole {
-		c.judge(r, v)
+		c.judge(r, v, inventory.Cause{Kind: inventory.CauseFailure, Reason: failure.Reason})
 		r.FailureReason, r.FailureMessage = failure.Reason, failure.Message
 	}
 }
