@@ -10,7 +10,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -59,19 +61,20 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 		all = "_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)"
 		wal = all + "&_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_txlock=immediate"
 	)
-	open := func(options string, conns int) *sql.DB { return sqlitePool(path, options, conns) }
+	kind := dialect{goose: goose.DialectSQLite3, where: path}
+	open := func(options string, conns int) pool { return pool{sqlitePool(path, options, conns), kind} }
 	// Two writing connections, one turn: synchronous can't change inside a
 	// transaction, and a setting that is switched to and fro on one connection
 	// is one that an error can leave wrong. A commit on the durable connection
 	// syncs the whole write-ahead log, so it never outlives what it rests on.
 	d := &DB{
-		dialect: dialect{goose: goose.DialectSQLite3, where: path},
+		dialect: kind,
 		turn:    make(chan struct{}, 1),
 		bulk:    open(wal+"&_pragma=synchronous(normal)&_pragma=cache_size(-65536)", 1),
 		durable: open(wal+"&_pragma=synchronous(full)", 1),
 		reader:  open(all+"&_pragma=cache_size(-16384)&_query_only=1", max(4, runtime.NumCPU())),
 	}
-	for _, db := range []*sql.DB{d.bulk, d.durable, d.reader} {
+	for _, db := range []pool{d.bulk, d.durable, d.reader} {
 		if err := db.PingContext(ctx); err != nil {
 			d.Close()
 			return nil, d.explain(fmt.Errorf("opening %s: %w", path, err))
@@ -149,16 +152,15 @@ func openPostgres(ctx context.Context, dsn string) (*DB, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "signboard"
 	}
-	pool := stdlib.OpenDB(*config)
-	pool.SetMaxOpenConns(16)
-	pool.SetMaxIdleConns(8)
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(8)
 	where := net.JoinHostPort(config.Host, fmt.Sprint(config.Port)) + "/" + config.Database
-	d := &DB{
-		dialect: dialect{goose: goose.DialectPostgres, where: where, forUpdate: " for update", forUpdateSkip: " for update skip locked", forShare: " for share"},
-		reader:  pool, bulk: pool, durable: pool,
-	}
-	if err := pool.PingContext(ctx); err != nil {
-		pool.Close()
+	kind := dialect{goose: goose.DialectPostgres, where: where, forUpdate: " for update", forUpdateSkip: " for update skip locked", forShare: " for share"}
+	all := pool{db, kind}
+	d := &DB{dialect: kind, reader: all, bulk: all, durable: all}
+	if err := db.PingContext(ctx); err != nil {
+		db.Close()
 		return nil, d.explain(err)
 	}
 	return d, nil
@@ -266,4 +268,86 @@ func (d *DB) explain(err error) error {
 		return say("PostgreSQL at %s can't be reached: %s. Start it, or correct database: in the configuration.", where, why)
 	}
 	return err
+}
+
+// arrayText puts the parameter that is an array of keys where a query holds
+// "in %s".
+func arrayText(query string, number int) string {
+	return strings.ReplaceAll(query, "in %s", fmt.Sprintf("= any($%d)", number))
+}
+
+// arrayOf is a parameter that holds all keys.
+func arrayOf[K any](keys []K) any {
+	values := make([]any, 0, len(keys))
+	for _, k := range keys {
+		values = append(values, k)
+	}
+	array, _ := columnArray(values)
+	return array
+}
+
+// insertArrays inserts any number of rows with one statement, whose text depends
+// on the columns alone: PostgreSQL reads and plans it once for each connection.
+func insertArrays(ctx context.Context, tx querier, into string, rows [][]any, after string) error {
+	const most = 1000 // rows; what they hold is in memory twice
+	for part := range slices.Chunk(rows, most) {
+		var b strings.Builder
+		b.WriteString(into + " select * from unnest(")
+		args := make([]any, 0, len(part[0]))
+		values := make([]any, len(part))
+		for c := range part[0] {
+			for r, row := range part {
+				values[r] = row[c]
+			}
+			array, kind := columnArray(values)
+			args = append(args, array)
+			if c > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "$%d::%s[]", c+1, kind)
+		}
+		b.WriteString(") " + after)
+		if _, err := tx.ExecContext(ctx, b.String(), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// columnArray is values of one type as PostgreSQL's array, and the name of the
+// type.
+func columnArray(values []any) (array any, kind string) {
+	switch values[0].(type) {
+	case sql.NullInt64:
+		return listOf(values, func(v any) *int64 {
+			if n := v.(sql.NullInt64); n.Valid {
+				return &n.Int64
+			}
+			return nil
+		}), "bigint"
+	case sql.NullString:
+		return listOf(values, func(v any) *string {
+			if s := v.(sql.NullString); s.Valid {
+				text := clean(s.String).(string)
+				return &text
+			}
+			return nil
+		}), "text"
+	case bool:
+		return listOf(values, func(v any) bool { return v.(bool) }), "boolean"
+	case []byte:
+		return listOf(values, func(v any) []byte { return v.([]byte) }), "bytea"
+	}
+	if reflect.TypeOf(values[0]).Kind() == reflect.String {
+		return listOf(values, func(v any) string { return reflect.ValueOf(clean(v)).String() }), "text"
+	}
+	return listOf(values, func(v any) int64 { return reflect.ValueOf(v).Int() }), "bigint"
+}
+
+func listOf[T any](values []any, of func(any) T) []T {
+	list := make([]T, 0, len(values))
+	for _, v := range values {
+		list = append(list, of(v))
+	}
+	return list
 }

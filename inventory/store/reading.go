@@ -36,7 +36,7 @@ func OpenReading(ctx context.Context, dsn string) (*DB, error) {
 }
 
 func connectReading(ctx context.Context, dsn string) (*DB, error) {
-	refused := sql.OpenDB(refusal{})
+	refused := pool{DB: sql.OpenDB(refusal{})}
 	path, ok := strings.CutPrefix(dsn, "sqlite:")
 	if !ok {
 		d, err := connect(ctx, dsn)
@@ -50,9 +50,10 @@ func connectReading(ctx context.Context, dsn string) (*DB, error) {
 	} else if err == nil && info.IsDir() {
 		return nil, checkFile(path)
 	}
+	kind := dialect{goose: goose.DialectSQLite3, where: path}
 	return &DB{
-		dialect: dialect{goose: goose.DialectSQLite3, where: path},
-		reader:  sqlitePool(path, "mode=rw&_pragma=busy_timeout(10000)&_pragma=temp_store(memory)&_query_only=1", 4),
+		dialect: kind,
+		reader:  pool{sqlitePool(path, "mode=rw&_pragma=busy_timeout(10000)&_pragma=temp_store(memory)&_query_only=1", 4), kind},
 		bulk:    refused, durable: refused,
 	}, nil
 }
@@ -71,7 +72,7 @@ func (d *DB) current(ctx context.Context) error {
 		}
 		return nothing(d.dialect.where) // there is no such table
 	}
-	provider, err := goose.NewProvider(d.dialect.goose, d.reader, migrations.FS)
+	provider, err := goose.NewProvider(d.dialect.goose, d.reader.DB, migrations.FS)
 	if err != nil {
 		return fmt.Errorf("reading the embedded migrations: %w", err)
 	}

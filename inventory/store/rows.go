@@ -5,18 +5,18 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// maxParams is how many parameters a statement for many rows has at the most.
-// SQLite finds a parameter by going through the names of all, so that the time
-// of a statement grows with the square of their number: thousands of them cost
-// more than several statements.
-const maxParams = 250
+// maxParams is how many parameters a statement for many rows has at the most on
+// SQLite, a power of two. PostgreSQL is given arrays instead.
+const maxParams = 256
 
 // ms is how a time is stored.
 func ms(t time.Time) int64 { return t.UnixMilli() }
@@ -71,26 +71,23 @@ func params(after, n int) string {
 
 // insert runs "insert into … values" for many rows, a statement for as many as
 // fit. into is the statement up to values, with its columns named; after is
-// what follows, such as a conflict clause.
+// what follows, such as a conflict clause. The values of a column all have the
+// same type.
 func insert(ctx context.Context, tx querier, into string, rows [][]any, after string) error {
+	if tx.postgres() {
+		return insertArrays(ctx, tx, into, rows, after)
+	}
 	for len(rows) > 0 {
-		n := min(len(rows), max(1, maxParams/len(rows[0])))
-		var b strings.Builder
-		b.WriteString(into)
-		b.WriteString(" values ")
+		// As many as a power of two: statements stay prepared, and this way they
+		// are few.
+		n := floor2(min(len(rows), max(1, maxParams/len(rows[0]))))
 		args := make([]any, 0, n*len(rows[0]))
-		for i, row := range rows[:n] {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(params(len(args), len(row)))
+		for _, row := range rows[:n] {
 			for _, v := range row {
 				args = append(args, clean(v))
 			}
 		}
-		b.WriteByte(' ')
-		b.WriteString(after)
-		if _, err := tx.ExecContext(ctx, b.String(), args...); err != nil {
+		if _, err := tx.ExecContext(ctx, valuesText(into, len(rows[0]), n, after), args...); err != nil {
 			return err
 		}
 		rows = rows[n:]
@@ -98,24 +95,55 @@ func insert(ctx context.Context, tx querier, into string, rows [][]any, after st
 	return nil
 }
 
-// execIn runs a statement for many keys: query holds (%s) where the list of
-// parameters goes, which come after args.
-func execIn[K any](ctx context.Context, tx querier, query string, keys []K, args ...any) error {
-	for len(keys) > 0 {
-		n := min(len(keys), maxParams)
-		if _, err := tx.ExecContext(ctx, fmt.Sprintf(query, params(len(args), n)), with(args, keys[:n])...); err != nil {
-			return err
+func valuesText(into string, columns, rows int, after string) string {
+	var b strings.Builder
+	b.WriteString(into)
+	b.WriteString(" values ")
+	for i := range rows {
+		if i > 0 {
+			b.WriteString(", ")
 		}
-		keys = keys[n:]
+		b.WriteString(params(i*columns, columns))
 	}
-	return nil
+	b.WriteByte(' ')
+	b.WriteString(after)
+	return b.String()
 }
 
-// eachIn runs a query for many keys, as execIn does, and scan for each row.
+// floor2 is the largest power of two that isn't above n, ceil2 the smallest that
+// isn't below.
+func floor2(n int) int { return 1 << (bits.Len(uint(n)) - 1) }
+func ceil2(n int) int  { return 1 << bits.Len(uint(n-1)) }
+
+// execIn runs a statement for many keys: query holds "in %s" where the keys go,
+// which come after args.
+func execIn[K any](ctx context.Context, tx querier, query string, keys []K, args ...any) error {
+	return inParts(tx, query, keys, args, func(query string, args []any) error {
+		_, err := tx.ExecContext(ctx, query, args...)
+		return err
+	})
+}
+
+// eachIn runs a query for many keys, as execIn does, and scan for each row. In
+// what order keys are asked for is only known within a part of them.
 func eachIn[K any](ctx context.Context, q querier, query string, keys []K, scan func(*sql.Rows) error, args ...any) error {
+	return inParts(q, query, keys, args, func(query string, args []any) error { return each(ctx, q, query, scan, args...) })
+}
+
+func inParts[K any](q querier, query string, keys []K, args []any, run func(query string, args []any) error) error {
+	if q.postgres() {
+		if len(keys) == 0 {
+			return nil
+		}
+		return run(arrayText(query, len(args)+1), append(slices.Clone(args), arrayOf(keys)))
+	}
 	for len(keys) > 0 {
 		n := min(len(keys), maxParams)
-		if err := each(ctx, q, fmt.Sprintf(query, params(len(args), n)), scan, with(args, keys[:n])...); err != nil {
+		part := keys[:n]
+		for size := ceil2(n); len(part) < size; { // statements stay prepared, and this way they are few
+			part = append(slices.Clip(part), part[n-1])
+		}
+		if err := run(fmt.Sprintf(query, params(len(args), len(part))), with(args, part)); err != nil {
 			return err
 		}
 		keys = keys[n:]

@@ -25,12 +25,12 @@ import (
 // goroutines, and from several processes at once.
 type DB struct {
 	dialect dialect
-	reader  *sql.DB
+	reader  pool
 	// bulk takes what a sync finds: after a power cut the last moments of it may
 	// be gone, and the registry still has them. durable takes decisions and the
 	// audit log, which nobody has but us. On PostgreSQL both are the reader's
 	// pool.
-	bulk, durable *sql.DB
+	bulk, durable pool
 	// turn is held by the one goroutine that writes to SQLite. Waiting here is
 	// fair and ends with the context; waiting for SQLite's own lock is neither.
 	turn chan struct{}
@@ -44,11 +44,23 @@ type DB struct {
 	day   string // the latest UTC day whose first write was seen
 }
 
-// querier is what *sql.DB and *sql.Tx have in common.
+// querier is what pools and transactions have in common. What is written for
+// many rows at once has a text for each database.
 type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	postgres() bool
+}
+
+type pool struct {
+	*sql.DB
+	dialect
+}
+
+type transaction struct {
+	*sql.Tx
+	dialect
 }
 
 // Open opens the database that dsn names, sqlite:PATH or postgres://…, creating
@@ -75,7 +87,7 @@ func (d *DB) Close() error {
 		defer func() { <-d.turn }()
 	}
 	var first error
-	for _, db := range []*sql.DB{d.bulk, d.durable, d.reader} {
+	for _, db := range []pool{d.bulk, d.durable, d.reader} {
 		if err := db.Close(); err != nil && first == nil {
 			first = fmt.Errorf("closing the database: %w", err)
 		}
@@ -96,7 +108,7 @@ func (d *DB) read(ctx context.Context, f func(q querier) error) error {
 		return d.explain(err)
 	}
 	defer tx.Rollback()
-	return d.explain(f(tx))
+	return d.explain(f(transaction{tx, d.dialect}))
 }
 
 // write runs f in a transaction whose loss in a power cut a sync repairs.
@@ -114,7 +126,7 @@ func (d *DB) writeDurably(ctx context.Context, f func(tx querier) error) error {
 // patience is how long a write waits for writers of other processes.
 const patience = time.Minute
 
-func (d *DB) transact(ctx context.Context, db *sql.DB, f func(tx querier) error) error {
+func (d *DB) transact(ctx context.Context, db pool, f func(tx querier) error) error {
 	if d.turn != nil {
 		select {
 		case d.turn <- struct{}{}:
@@ -141,14 +153,14 @@ func (d *DB) transact(ctx context.Context, db *sql.DB, f func(tx querier) error)
 	}
 }
 
-func once(ctx context.Context, db *sql.DB, f func(tx querier) error) error {
+func once(ctx context.Context, db pool, f func(tx querier) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
 	moment("begun")
-	if err := f(tx); err != nil {
+	if err := f(transaction{tx, db.dialect}); err != nil {
 		return err
 	}
 	moment("committing")
