@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -26,9 +27,10 @@ import (
 // as long as a page at either size, so that a page shows as much at both and
 // the ratio speaks of the inventory alone.
 const (
-	imagesPerRepository = 20
-	historyDays         = 90
-	inRegistryA         = 6 // of ten repositories; then 3 in the second, 1 in the third
+	historyDays = 90
+	inRegistryA = 6   // of ten repositories; then 3 in the second, 1 in the third
+	together    = 250 // repositories that are filled side by side
+	atOnce      = 100 // images stored in one transaction, as a sync does
 )
 
 var (
@@ -43,6 +45,7 @@ type landmarks struct {
 	image             inventory.Digest   // a trusted one, with one signature
 	repository        string             // where it is: registry/repository
 	listed            int
+	gone              int // of which their repository vanished
 }
 
 // filler makes an inventory through the store's own methods: the same one for
@@ -56,6 +59,7 @@ type filler struct {
 	pending   []inventory.Signer
 	decisions inventory.Decisions
 	marks     landmarks
+	names     map[string][]string // of repositories, by registry
 }
 
 func benchConfig(database string) *Config {
@@ -72,7 +76,7 @@ func benchConfig(database string) *Config {
 // fill makes n images in use.
 func fill(ctx context.Context, a *app, n int) (landmarks, error) {
 	f := &filler{app: a, n: n, now: time.Now().UTC().Truncate(time.Millisecond), rand: rand.New(rand.NewPCG(1, uint64(n)))}
-	for _, step := range []func(context.Context) error{f.sign, f.catalog, f.repositories, f.hold} {
+	for _, step := range []func(context.Context) error{f.sign, f.catalog, f.repositories, f.change, f.vanish, f.hold} {
 		if err := step(ctx); err != nil {
 			return landmarks{}, err
 		}
@@ -142,7 +146,7 @@ func benchKey(i int) []byte {
 func (f *filler) catalog(ctx context.Context) error {
 	type repository struct{ registry, name string }
 	var all []repository
-	for i := range f.n / imagesPerRepository {
+	for i := range repositoryCount(f.n) {
 		registry := benchRegistries[2]
 		switch d := i / (len(benchTeams) + 1) * 7 % 10; {
 		case d < inRegistryA:
@@ -157,10 +161,12 @@ func (f *filler) catalog(ctx context.Context) error {
 		all = append(all, repository{registry, fmt.Sprintf("%s/%s-%d", team, benchServices[i%len(benchServices)], i)})
 	}
 	f.rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	f.names = map[string][]string{}
 	for part := range slices.Chunk(all, together) {
 		names := map[string][]string{}
 		for _, r := range part {
 			names[r.registry] = append(names[r.registry], r.name)
+			f.names[r.registry] = append(f.names[r.registry], r.name)
 		}
 		for _, registry := range benchRegistries {
 			scope := inventory.SyncScope{Registry: registry}
@@ -179,34 +185,61 @@ func (f *filler) catalog(ctx context.Context) error {
 	return nil
 }
 
+// repositoryCount is how many repositories hold n images: 20,000 hold a million.
+func repositoryCount(n int) int { return min(n/20, 20_000) }
+
+// sizes are how many images each repository has: a few have thousands, most a
+// handful, n in all. They are in no order.
+func (f *filler) sizes() []int {
+	sizes := make([]int, repositoryCount(f.n))
+	total := 0.0
+	weight := func(i int) float64 { return math.Pow(float64(i+3), -0.8) }
+	for i := range sizes {
+		total += weight(i)
+	}
+	left := f.n
+	for i := range sizes {
+		sizes[i] = max(1, int(float64(f.n-len(sizes))*weight(i)/total))
+		left -= sizes[i]
+	}
+	for i := 0; left != 0; i = (i + 1) % len(sizes) { // what rounding left over
+		step := 1
+		if left < 0 {
+			step = -1
+		}
+		if sizes[i]+step > 0 {
+			sizes[i] += step
+			left -= step
+		}
+	}
+	f.rand.Shuffle(len(sizes), func(i, j int) { sizes[i], sizes[j] = sizes[j], sizes[i] })
+	return sizes
+}
+
 // held is a repository that is being filled.
 type held struct {
 	work   *inventory.RepositoryWork
 	number int
+	size   int
 	images int // found so far
 	tags   []string
 }
 
-// together is how many repositories are filled side by side.
-const together = 250
-
 // repositories finds the images over the last days, in an order in which those
 // of a few hundred repositories are mixed.
 func (f *filler) repositories(ctx context.Context) error {
-	const batch = 20
-	number, total := 0, f.n/imagesPerRepository
-	for number < total {
+	sizes := f.sizes()
+	for first := 0; first < len(sizes); first += together {
 		var window []*held
 		var turns []*held
-		for range min(together, total-number) {
+		for number := first; number < min(first+together, len(sizes)); number++ {
 			w, err := f.store.ClaimRepository(ctx, "bench", inventory.SyncScope{}, f.now.Add(time.Second), time.Hour)
 			if err != nil {
 				return err
 			}
-			h := &held{work: w, number: number}
-			number++
+			h := &held{work: w, number: number, size: sizes[number]}
 			window = append(window, h)
-			for range imagesPerRepository / batch {
+			for range (h.size + atOnce - 1) / atOnce {
 				turns = append(turns, h)
 			}
 		}
@@ -214,7 +247,7 @@ func (f *filler) repositories(ctx context.Context) error {
 		for _, h := range turns {
 			at := f.now.Add(-time.Duration(float64(historyDays*24*time.Hour) * (1 - float64(f.marks.listed)/float64(f.n))))
 			var findings []inventory.ImageFinding
-			for range batch {
+			for range min(atOnce, h.size-h.images) {
 				findings = append(findings, f.image(h, at)...)
 			}
 			if err := f.store.RecordImages(ctx, h.work, findings, at); err != nil {
@@ -228,6 +261,84 @@ func (f *filler) repositories(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// change looks once more at a few repositories of each registry, where tags moved
+// and an image got another verdict.
+func (f *filler) change(ctx context.Context) error {
+	const changed = 40
+	for _, registry := range benchRegistries {
+		for i := range min(changed, len(f.names[registry])/4) {
+			scope := inventory.SyncScope{Registry: registry, Repository: inventory.Glob(f.names[registry][i])}
+			if err := f.store.MakeDue(ctx, scope, f.now); err != nil {
+				return err
+			}
+			w, err := f.store.ClaimRepository(ctx, "bench", scope, f.now, time.Hour)
+			if err != nil {
+				return err
+			}
+			if w == nil {
+				return fmt.Errorf("%s/%s can't be claimed", registry, scope.Repository)
+			}
+			var tags []string
+			for tag := range w.Tags {
+				tags = append(tags, tag)
+			}
+			slices.Sort(tags)
+			if len(tags) < 2 || w.Repository.Failing != nil {
+				if err := f.store.RenewRepository(ctx, w, f.now, 0); err != nil {
+					return err
+				}
+				continue
+			}
+			finding := inventory.ImageFinding{
+				Digest: w.Tags[tags[0]], Kind: inventory.SingleImage, MediaType: inventory.MediaTypeOCIManifest, Size: 1200,
+				TrustRevision: 1, JudgedAt: f.decisions.Revision, Tags: []string{tags[0], "stable"},
+			}
+			f.signed(&finding, f.pick(f.pending), f.now)
+			finding.Evidence.Fingerprint = inventory.DigestOf([]byte("again " + finding.Digest))
+			finding.Verdict = policy.Judge(policy.Facts{
+				Repository: w.Repository.FullName(), Checked: true, Signatures: finding.Evidence.Signatures, Decisions: f.decisions.BySigner,
+			}, f.now)
+			if err := f.store.RecordImages(ctx, w, []inventory.ImageFinding{finding}, f.now); err != nil {
+				return err
+			}
+			if err := f.store.FinishRepository(ctx, w, append(tags, "stable"), f.now.Add(time.Hour), f.now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// vanish lists each registry to its end, without the repositories that it lost.
+func (f *filler) vanish(ctx context.Context) error {
+	before, err := f.store.Counts(ctx, "")
+	if err != nil {
+		return err
+	}
+	if before.Images != f.n {
+		return fmt.Errorf("there are %d images in use, and should be %d", before.Images, f.n)
+	}
+	for _, registry := range benchRegistries {
+		scope := inventory.SyncScope{Registry: registry}
+		if err := f.store.MakeDue(ctx, scope, f.now); err != nil {
+			return err
+		}
+		w, err := f.store.ClaimRegistry(ctx, "bench", scope, f.now, time.Hour)
+		if err != nil {
+			return err
+		}
+		names := f.names[registry]
+		lost := min(30, len(names)/20)
+		if err := f.store.RecordCatalog(ctx, w, names[:len(names)-lost], true, f.now); err != nil {
+			return err
+		}
+	}
+	after, err := f.store.Counts(ctx, "")
+	f.marks.gone = before.Images - after.Images
+	f.marks.listed = after.Images
+	return err
 }
 
 // finish ends the look at a repository. A few can't be read any more.
@@ -253,7 +364,7 @@ func (f *filler) image(h *held, at time.Time) []inventory.ImageFinding {
 	if k == 0 && h.number%10 == 0 { // a base image that five repositories share
 		self.Digest = inventory.DigestOf(fmt.Appendf(nil, "base %d", h.number/50))
 	}
-	if k == imagesPerRepository-1 {
+	if k == h.size-1 {
 		self.Tags = append(self.Tags, "latest")
 	}
 	if k%4 == 3 {
@@ -264,7 +375,7 @@ func (f *filler) image(h *held, at time.Time) []inventory.ImageFinding {
 	f.evidence(&self, full, at)
 	findings := []inventory.ImageFinding{self}
 	if i%20 != 0 {
-		if self.Verdict.Status == inventory.Trusted && len(self.Evidence.Signatures) == 1 && len(self.Tags) == 1 {
+		if self.Verdict.Status == inventory.Trusted && len(self.Evidence.Signatures) == 1 && len(self.Tags) == 1 && k > 50 {
 			f.marks.image, f.marks.repository = self.Digest, full
 		}
 		return findings

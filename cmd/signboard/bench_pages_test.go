@@ -174,7 +174,7 @@ func (s *site) fill(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if list.Total != s.size {
+		if list.Total != s.marks.listed {
 			return fmt.Errorf("there are %d images", list.Total)
 		}
 		p.Cursor = list.Next
