@@ -104,14 +104,15 @@ func identify(next http.Handler) http.Handler {
 	})
 }
 
-// log writes one line per request that changed something or failed.
+// log writes one line per request that changed something or failed. A registry's
+// events come in any number, and what comes of them is logged.
 func (g Guard) log(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		seen := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		next.ServeHTTP(seen, r)
 		level := slog.LevelDebug
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, "/hooks/") {
 			level = slog.LevelInfo
 		}
 		g.Log.Log(r.Context(), level, "request", "request", middleware.GetReqID(r.Context()), "method", r.Method,

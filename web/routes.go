@@ -7,6 +7,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"signboard/handlers"
+	"signboard/handlers/hook"
 	"signboard/static"
 	"signboard/web/session"
 )
@@ -29,6 +30,7 @@ type Routes struct {
 	SignIn     handlers.SignIn
 	Theme      handlers.Theme
 	Health     handlers.Health
+	Hook       *hook.Hook
 }
 
 // Handler is the table of routes with what every request passes through.
@@ -40,6 +42,8 @@ func (t Routes) Handler() http.Handler {
 	r.Get("/healthz", t.Health.Live)
 	r.Get("/readyz", t.Health.Ready)
 	r.Get("/version", t.Health.Version)
+	r.Post("/hooks/{registry}", t.Hook.Receive)
+	r.Options("/hooks/{registry}", t.Hook.Shake)
 	r.Handle("/static/*", static.Handler())
 	r.Get("/favicon.ico", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, static.URL("favicon.svg"), http.StatusFound)

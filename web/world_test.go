@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"signboard/handlers"
+	"signboard/handlers/hook"
 	"signboard/inventory"
 	"signboard/inventory/decision"
 	"signboard/inventory/store"
@@ -45,6 +46,9 @@ const (
 )
 
 var groups = map[string]string{viewer: "staff", reviewer: "security", second: "security", admin: "platform", stranger: "former"}
+
+// hookSecret is what the registry local shows with its events.
+const hookSecret = "correct-horse-battery"
 
 // plan is what differs between worlds.
 type plan struct {
@@ -147,6 +151,9 @@ func newWorld(t *testing.T, p plan) *world {
 		SignIn:     handlers.SignIn{Pages: pages, Provider: "id.test", Local: session.Local},
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
 		Health:     handlers.Health{Ping: w.db.Ping, Release: "v0.0.0-test", Log: log},
+		Hook: hook.New(hook.Config{Store: w.db, Hinted: func() {}, Clock: clock, Log: log, Registries: []hook.Registry{
+			{Name: "local", Host: "registry.test", Secret: hookSecret, Repositories: []inventory.Glob{"**"}},
+		}}),
 	}
 	if p.change != nil {
 		p.change(&w.routes)

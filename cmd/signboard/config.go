@@ -241,7 +241,11 @@ func secrets(value any, t reflect.Type, at string) error {
 				return fmt.Errorf("%s: the file can't be read: %v", join(at, key), err)
 			}
 			delete(m, key)
-			m[base] = strings.TrimRight(string(raw), "\r\n")
+			content := strings.TrimRight(string(raw), "\r\n")
+			if content == "" {
+				return fmt.Errorf("%s: the file %s is empty", join(at, key), file)
+			}
+			m[base] = content
 		}
 	case reflect.Slice:
 		if list, ok := value.([]any); ok {
@@ -418,6 +422,9 @@ func (r *RegistryConfig) check(at string) error {
 	if r.Interval < 10*time.Second {
 		return fmt.Errorf("%s.interval: expected at least 10s, found %s", at, r.Interval)
 	}
+	if err := checkHookSecret(at, r.HookSecret); err != nil {
+		return err
+	}
 	r.registry = inventory.Registry{Name: r.Name, URL: r.URL, Interval: r.Interval, Repositories: repositories, Tags: tags}
 	return nil
 }
@@ -459,11 +466,6 @@ func (c *Config) unused() []string {
 	var keys []string
 	if c.Audit.CheckpointFile != "" {
 		keys = append(keys, "audit.checkpoint_file")
-	}
-	for _, r := range c.Registries {
-		if r.HookSecret != "" {
-			keys = append(keys, "registries."+r.Name+".hook_secret")
-		}
 	}
 	return keys
 }

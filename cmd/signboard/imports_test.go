@@ -20,6 +20,7 @@ var allowed = []struct {
 	{5, "web", []string{"handlers/...", "web/session", "static", "inventory"}},
 	{4, "handlers", []string{"inventory", "inventory/decision", "views/..."}},
 	{4, "handlers/api", []string{"inventory"}},
+	{4, "handlers/hook", []string{"inventory"}},
 	{3, "web/session", []string{"inventory"}},
 	{3, "inventory/decision", []string{"inventory", "inventory/policy"}},
 	{3, "inventory/syncer", []string{"inventory", "inventory/policy"}},

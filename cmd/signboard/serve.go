@@ -99,6 +99,7 @@ func (a *app) handler(demo bool) http.Handler {
 		SignIn:     handlers.SignIn{Pages: pages, Provider: provider, Local: session.Local},
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
 		Health:     handlers.Health{Ping: a.store.Ping, Release: version(), Log: a.log},
+		Hook:       a.hook(),
 	}.Handler()
 }
 
