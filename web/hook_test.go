@@ -40,6 +40,13 @@ func TestHook_needsItsSecretAndNothingElse(t *testing.T) {
 	if w.must(err); work == nil || work.Repository.Name != "team/new" {
 		t.Errorf("%+v is to be read", work)
 	}
+	r := httptest.NewRequest(http.MethodOptions, "http://signboard.test/hooks/local?secret="+hookSecret, nil)
+	r.Header.Set("WebHook-Request-Origin", "events.test")
+	hands := httptest.NewRecorder()
+	w.handler.ServeHTTP(hands, r)
+	if hands.Code != 200 || hands.Header().Get("WebHook-Allowed-Origin") != "events.test" {
+		t.Errorf("a handshake: %d %v", hands.Code, hands.Header())
+	}
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 		r := httptest.NewRequest(method, "http://signboard.test/hooks/local?secret="+hookSecret, nil)
 		answer := httptest.NewRecorder()
