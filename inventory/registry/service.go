@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -137,7 +138,7 @@ func (s *Service) Ask(ctx context.Context, q Question) (Answer, error) {
 
 func (s *Service) request(q Question) request {
 	return request{
-		method: q.Method, url: q.URL, header: q.Header, body: q.Body, accept: "application/json", scope: serviceScope,
+		method: q.Method, url: q.URL, header: q.Header, body: q.Body, accept: cmp.Or(q.Header.Get("Accept"), "application/json"), scope: serviceScope,
 		plain: true, stay: true, max: s.client.limits.ListingBytes, what: q.What,
 	}
 }

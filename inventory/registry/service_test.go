@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -217,5 +219,81 @@ func TestService_refusesAddressesThatCannotBe(t *testing.T) {
 		if e, ok := errors.AsType[*inventory.Error](err); !ok || e.Kind != inventory.Invalid {
 			t.Errorf("%q: %v", address, err)
 		}
+	}
+}
+
+// TestService_isNotHandedDockersCredentials holds that credentials which Docker
+// keeps for the service's host aren't shown either: nobody configured that.
+func TestService_isNotHandedDockersCredentials(t *testing.T) {
+	registry, _ := serve(t, nil)
+	other, _ := serve(t, nil)
+	c, _ := client(t, registry)
+	config := fmt.Sprintf(`{"auths":{%q:{"username":"someone","password":"else"}}}`, hostOf(t, other))
+	if err := os.WriteFile(filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if u, p, err := service(t, c, other.URL).Credentials(context.Background()); u != "" || p != "" || err != nil {
+		t.Errorf("%q, %v", u, err)
+	}
+	c, _ = client(t, registry, func(cfg *Config) { cfg.URL = other.URL })
+	if err := os.WriteFile(filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if u, _, _ := service(t, c, "").Credentials(context.Background()); u != "someone" {
+		t.Errorf("at the registry's own host: %q", u)
+	}
+}
+
+// TestService_sharesThePaceOfItsHost holds that a service on the host of, say,
+// the token service doesn't come on top of it.
+func TestService_sharesThePaceOfItsHost(t *testing.T) {
+	registry, _ := serve(t, nil)
+	other, _ := serve(t, nil)
+	c, _ := client(t, registry)
+	s := service(t, c, other.URL)
+	if s.client.guard.pace != c.guard.pace || s.client.permits != c.permits {
+		t.Error("it has a pace or permits of its own")
+	}
+}
+
+// TestService_headersStayWithTheirHost holds it even where redirects are
+// followed.
+func TestService_headersStayWithTheirHost(t *testing.T) {
+	thief, stolen := serve(t, map[string]http.HandlerFunc{"/list": jsonAnswer("[]")})
+	server, _ := serve(t, map[string]http.HandlerFunc{"/list": redirectTo(thief.URL + "/list")})
+	c, _ := client(t, server)
+	s := service(t, c, "")
+	q := s.request(Question{Method: http.MethodGet, URL: s.URL(nil, "list"), Header: http.Header{"Private-Token": {"secret"}}})
+	q.stay = false
+	if a, err := c.do(context.Background(), q); err != nil || a.status != 200 || len(stolen.all()) != 1 {
+		t.Fatalf("%d, %v", a.status, err)
+	}
+	if got := stolen.all()[0].Header.Get("Private-Token"); got != "" {
+		t.Errorf("the other host was shown %q", got)
+	}
+}
+
+// TestService_doesNotChangeHowTheRegistryIsAskedForTokens holds that a service's
+// refusal isn't taken for the registry's challenge.
+func TestService_doesNotChangeHowTheRegistryIsAskedForTokens(t *testing.T) {
+	server, seen := serve(t, map[string]http.HandlerFunc{
+		"/v2/a/tags/list": jsonAnswer(`{"tags":[]}`),
+		"/api": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token"`)
+			w.WriteHeader(401)
+		},
+	})
+	c, _ := client(t, server)
+	if _, err := c.Tags(context.Background(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := ask(service(t, c, ""), "api"); err != nil || a.Status != 401 {
+		t.Errorf("%d, %v", a.Status, err)
+	}
+	if n := seen.count("/api"); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+	if _, err := c.Tags(context.Background(), "a"); err != nil || seen.count("/token") != 0 {
+		t.Errorf("a token was asked for; %v", err)
 	}
 }
