@@ -19,6 +19,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"signboard/inventory"
+	"signboard/inventory/registry/listing"
 	"signboard/web"
 )
 
@@ -50,6 +51,12 @@ type RegistryConfig struct {
 	Password     string        `koanf:"password"`
 	TokenHosts   []string      `koanf:"token_hosts"`
 	HookSecret   string        `koanf:"hook_secret"`
+
+	// How the repositories are found: see package listing.
+	Listing         string `koanf:"listing"`
+	ListingURL      string `koanf:"listing_url"`
+	ListingUsername string `koanf:"listing_username"`
+	ListingToken    string `koanf:"listing_token"`
 
 	registry inventory.Registry
 }
@@ -426,7 +433,18 @@ func (r *RegistryConfig) check(at string) error {
 		return err
 	}
 	r.registry = inventory.Registry{Name: r.Name, URL: r.URL, Interval: r.Interval, Repositories: repositories, Tags: tags}
+	if problem := r.listing().Check(); problem != nil {
+		return fmt.Errorf("%s.%s: %s", at, problem.Key, problem.Message)
+	}
 	return nil
+}
+
+// listing says how the registry's repositories are found.
+func (r *RegistryConfig) listing() listing.Config {
+	return listing.Config{
+		Registry: r.URL, Repositories: r.registry.Repositories, AllowPrivate: r.AllowPrivate,
+		Way: r.Listing, URL: r.ListingURL, Username: r.ListingUsername, Token: r.ListingToken,
+	}
 }
 
 func (o *OIDCConfig) check() error {

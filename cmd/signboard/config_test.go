@@ -32,6 +32,10 @@ registries:
     password: secret
     token_hosts: [auth.example.com]
     hook_secret: s
+    listing: harbor
+    listing_url: http://127.0.0.1:8080
+    listing_username: robot$lister
+    listing_token: secret
 oidc:
   issuer_url: https://login.example.com
   client_id: signboard
@@ -140,6 +144,13 @@ func TestLoadConfig_refuses(t *testing.T) {
 		"a registry name with a slash": {"registries: [{name: a/b, url: 'https://x'}]", "registries[0].name"},
 		"two registries of one name":   {"registries: [{name: a, url: 'https://x'}, {name: a, url: 'https://y'}]", "two registries are called"},
 		"a pattern nobody can read":    {"registries: [{name: a, url: 'https://x', repositories: ['a**']}]", "registries[0].repositories"},
+		"a listing nobody knows":       {"registries: [{name: a, url: 'https://x', listing: nexus}]", "registries[0].listing: expected one of auto, catalog, harbor"},
+		"all of Docker Hub":            {"registries: [{name: a, url: 'https://docker.io'}]", "registries[0].repositories: Docker Hub can't list everything"},
+		"GHCR without a token":         {"registries: [{name: a, url: 'https://ghcr.io', repositories: ['acme/**']}]", "registries[0].listing_token: expected a GitHub personal access token"},
+		"GitLab without its address":   {"registries: [{name: a, url: 'https://x', listing: gitlab, repositories: ['acme/**']}]", "registries[0].listing_url: expected the address of GitLab itself"},
+		"a listing token for nothing":  {"registries: [{name: a, url: 'https://x', listing_token: s}]", "registries[0].listing_token: it says nothing for the catalog"},
+		"a listing URL with a query":   {"registries: [{name: a, url: 'https://x', listing: gitlab, listing_url: 'https://y?z', repositories: ['acme/**']}]", "registries[0].listing_url: the address"},
+		"a listing name without token": {"registries: [{name: a, url: 'https://x', listing: harbor, listing_username: s}]", "registries[0].listing_token: expected it with listing_username"},
 		"a database nobody knows":      {"database: mysql://x", "database: expected sqlite:FILE or postgres://"},
 		"listening to all unprotected": {"listen: 0.0.0.0:8080", "without it nobody signs in"},
 		"a role nobody knows":          {"oidc: {issuer_url: 'https://x', client_id: a, roles: {root: ['*']}}", "oidc.roles"},

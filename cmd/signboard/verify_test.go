@@ -30,7 +30,7 @@ func TestLocate_findsTheRegistryByItsHostAndThenByItsName(t *testing.T) {
   - {name: odd, url: 'http://odd.example.com:80'}
   - {name: mirror-a, url: 'https://mirror.example.com', repositories: [team-a/**]}
   - {name: mirror-b, url: 'https://mirror.example.com', repositories: [team-b/**]}
-  - {name: hub, url: 'https://registry-1.docker.io'}
+  - {name: hub, url: 'https://registry-1.docker.io', repositories: ['acme/**']}
 `)
 	for typed, want := range map[string]string{
 		"127.0.0.1:5000/team-a/api":               "local/team-a/api:latest",

@@ -12,6 +12,7 @@ import (
 	"signboard/inventory"
 	"signboard/inventory/decision"
 	"signboard/inventory/registry"
+	"signboard/inventory/registry/listing"
 	"signboard/inventory/store"
 	"signboard/inventory/syncer"
 	"signboard/inventory/verify"
@@ -100,12 +101,16 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 		return syncer.Peer{}, err
 	}
 	a.peers = append(a.peers, client)
+	lister, err := listing.New(client, r.listing())
+	if err != nil {
+		return syncer.Peer{}, err
+	}
 	listed := false
 	for _, g := range r.registry.Repositories {
 		listed = listed || g.Wild()
 	}
 	return syncer.Peer{
-		Name: r.Name, Registry: client, Inspector: a.trust.inspector(client, r, a.keys.Load),
+		Name: r.Name, Registry: lister, Inspector: a.trust.inspector(client, r, a.keys.Load),
 		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Requests: client.Requests, Refresh: a.loadKeys,
 	}, nil
 }
