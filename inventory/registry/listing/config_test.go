@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"signboard/inventory"
 )
 
 func TestConfig_saysWhatIsWrongAndWhatToWrite(t *testing.T) {
@@ -93,5 +95,29 @@ func TestRepositories_byTheCatalog(t *testing.T) {
 	r := open(t, s, Config{Repositories: globs(t, "acme/*")})
 	if got, err := repositories(r); err != nil || !slices.Equal(got, []string{"acme/api"}) {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// TestRepositories_anEmptyCatalogOfArtifactRegistrySaysNothing holds that a
+// catalog which is always empty doesn't make an empty inventory.
+func TestRepositories_anEmptyCatalogOfArtifactRegistrySaysNothing(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { status(w, 200, `{"repositories":[]}`) })
+	r := open(t, s, Config{Repositories: globs(t, "p/**", "p/r/plain")})
+	if got, err := repositories(r); err != nil || len(got) != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+	c := Config{Registry: "https://europe-west3-docker.pkg.dev", Repositories: r.globs}
+	gar, err := New(r.Client, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := repositories(gar)
+	wantLook(t, err, inventory.ReasonRegistryDenied, "project/repository/image")
+	if !slices.Equal(got, []string{"p/r/plain"}) {
+		t.Errorf("%v", got)
+	}
+	c.Repositories = globs(t, "p/r/plain")
+	if gar, err = New(r.Client, c); err != nil || gar.hollow {
+		t.Errorf("plain names are doubted; %v", err)
 	}
 }

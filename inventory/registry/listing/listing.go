@@ -18,6 +18,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"signboard/inventory"
@@ -43,6 +44,7 @@ type Registry struct {
 	service    *registry.Service // nil for the catalog, and where nothing is to be listed
 	lister     lister
 	namespaces []string
+	hollow     bool // an empty catalog says nothing
 }
 
 // New makes a Registry that reads with client. It fails with the *Problem that
@@ -53,6 +55,7 @@ func New(client *registry.Client, c Config) (*Registry, error) {
 		return nil, problem
 	}
 	r := &Registry{Client: client, globs: c.Repositories, lister: p.lister, namespaces: p.namespaces}
+	r.hollow = strings.HasSuffix(hostOf(c.Registry), "-docker.pkg.dev") && slices.ContainsFunc(c.Repositories, inventory.Glob.Wild)
 	if p.lister == nil || len(p.namespaces) == 0 {
 		return r, nil
 	}
@@ -71,7 +74,7 @@ func New(client *registry.Client, c Config) (*Registry, error) {
 // listing and is returned as it is.
 func (r *Registry) Repositories(ctx context.Context, page func(names []string) error) error {
 	if r.service == nil {
-		return r.Client.Repositories(ctx, page)
+		return r.byCatalog(ctx, page)
 	}
 	seen := map[string]bool{}
 	var plain []string
@@ -113,6 +116,23 @@ func (r *Registry) Repositories(ctx context.Context, page func(names []string) e
 		return err
 	}
 	return each(r.namespaces, func(namespace string) error { return r.lister.list(ctx, reading, namespace) })
+}
+
+// byCatalog reads the catalog. Google Artifact Registry has one that holds
+// nothing, whatever there is.
+func (r *Registry) byCatalog(ctx context.Context, page func(names []string) error) error {
+	listed := false
+	err := r.Client.Repositories(ctx, func(names []string) error {
+		for _, n := range names {
+			listed = listed || !slices.Contains(r.globs, inventory.Glob(n))
+		}
+		return page(names)
+	})
+	if err == nil && !listed && r.hollow {
+		return &inventory.LookError{Reason: inventory.ReasonRegistryDenied,
+			Message: "Google Artifact Registry doesn't list its repositories: write their plain names under repositories of this registry, as project/repository/image, instead of patterns."}
+	}
+	return err
 }
 
 // each goes on after what is denied, and returns the first of such errors.
