@@ -16,7 +16,7 @@ func (d *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("preparing migrations: %w", err)
 	}
-	provider, err := goose.NewProvider(d.dialect.goose, d.bulk.DB, migrations.FS, options...)
+	provider, err := goose.NewProvider(d.dialect.goose, d.bulk.DB, migrations.FS, append(options, d.dialect.goMigrations())...)
 	if err != nil {
 		return fmt.Errorf("reading the embedded migrations: %w", err)
 	}

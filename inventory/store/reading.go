@@ -72,7 +72,7 @@ func (d *DB) current(ctx context.Context) error {
 		}
 		return nothing(d.dialect.where) // there is no such table
 	}
-	provider, err := goose.NewProvider(d.dialect.goose, d.reader.DB, migrations.FS)
+	provider, err := goose.NewProvider(d.dialect.goose, d.reader.DB, migrations.FS, d.dialect.goMigrations())
 	if err != nil {
 		return fmt.Errorf("reading the embedded migrations: %w", err)
 	}
