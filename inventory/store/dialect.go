@@ -59,7 +59,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	const (
 		// Other processes (a backup, signboard key add) may hold SQLite's lock.
 		all = "_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)"
-		wal = all + "&_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_txlock=immediate"
+		wal = all + "&_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(8000)&_txlock=immediate"
 	)
 	kind := dialect{goose: goose.DialectSQLite3, where: path}
 	open := func(options string, conns int) pool { return pool{sqlitePool(path, options, conns), kind} }
