@@ -69,7 +69,43 @@ type Progress struct {
 	Known        int    // images known to be there; grows while new repositories are read
 	Failed       int    // images that could not be checked
 	Verified     int    // signatures checked
-	Requests     int64  // requests to the registry
+	Traffic
+}
+
+// Traffic counts requests to one registry, its token service and its blob
+// storage included.
+type Traffic struct {
+	Requests int64 // sent
+	// Retried is how many of Requests repeated one that got no answer, a
+	// temporary failure, or a refusal that new credentials might lift.
+	Retried int64
+	// Saved is the least number of requests that a client would have sent in the
+	// same place if it remembered nothing from before and looked at each image on
+	// its own, and that weren't:
+	//
+	//   - one for each image whose manifest was known, and one for each image
+	//     listed by an index, whose manifest isn't needed to check signatures;
+	//   - one for each place that signatures may be at (a companion tag, the
+	//     referrers tag) that the list of tags says isn't there;
+	//   - two for each thing attached that was known already, its manifest and one
+	//     blob; a referrers tag counts as one thing, whatever it lists;
+	//   - one for each question to a referrers API that the registry was known not
+	//     to have.
+	//
+	// An answer of 304 (not modified) is a request that was sent, and isn't
+	// counted; neither are images that were checked again without the registry
+	// and without a look, tokens that were used again, and connections.
+	Saved int64
+}
+
+// Add sums two counts.
+func (t Traffic) Add(u Traffic) Traffic {
+	return Traffic{Requests: t.Requests + u.Requests, Retried: t.Retried + u.Retried, Saved: t.Saved + u.Saved}
+}
+
+// Sub is what came between two counts, u being the earlier.
+func (t Traffic) Sub(u Traffic) Traffic {
+	return Traffic{Requests: t.Requests - u.Requests, Retried: t.Retried - u.Retried, Saved: t.Saved - u.Saved}
 }
 
 // Add sums two counts; the names of the second win where it has them.
@@ -78,7 +114,7 @@ func (p Progress) Add(q Progress) Progress {
 		Registry: cmp.Or(q.Registry, p.Registry), Repository: cmp.Or(q.Repository, p.Repository),
 		Repositories: p.Repositories + q.Repositories, Listed: p.Listed + q.Listed, Unread: p.Unread + q.Unread,
 		Done: p.Done + q.Done, Known: p.Known + q.Known, Failed: p.Failed + q.Failed,
-		Verified: p.Verified + q.Verified, Requests: p.Requests + q.Requests,
+		Verified: p.Verified + q.Verified, Traffic: p.Traffic.Add(q.Traffic),
 	}
 }
 
@@ -86,7 +122,7 @@ func (p Progress) Add(q Progress) Progress {
 func (p Progress) Since(q Progress) Progress {
 	p.Repositories, p.Listed, p.Unread = p.Repositories-q.Repositories, p.Listed-q.Listed, p.Unread-q.Unread
 	p.Done, p.Known, p.Failed = p.Done-q.Done, p.Known-q.Known, p.Failed-q.Failed
-	p.Verified, p.Requests = p.Verified-q.Verified, p.Requests-q.Requests
+	p.Verified, p.Traffic = p.Verified-q.Verified, p.Traffic.Sub(q.Traffic)
 	return p
 }
 

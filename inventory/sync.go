@@ -123,6 +123,9 @@ type Attached struct {
 	Unread     bool   `json:",omitempty"`
 	Outlying   []Outlying
 	Incomplete *LookError // a place wasn't read
+	// Spared counts places that weren't asked since the tags of the repository
+	// were known.
+	Spared int `json:"-"`
 }
 
 // Empty reports whether there is nothing to check.

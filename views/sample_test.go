@@ -199,7 +199,7 @@ func registryList() []inventory.Registry {
 	return []inventory.Registry{
 		{Name: "local", URL: "http://127.0.0.1:5000", Interval: 15 * time.Minute, Repositories: []inventory.Glob{"**"}, Tags: []inventory.Glob{"**"},
 			State: inventory.RegistryState{RepositoryCount: 17, ImageCount: 41, NextDueAt: now.Add(11 * time.Minute), LastCompleteAt: ago(4 * time.Minute), SyncStartedAt: ago(3 * time.Second),
-				Progress: inventory.Progress{Registry: "local", Repository: "team-payments/api", Done: 23, Known: 41, Failed: 1, Verified: 19, Requests: 120}}},
+				Progress: inventory.Progress{Registry: "local", Repository: "team-payments/api", Done: 23, Known: 41, Failed: 1, Verified: 19, Traffic: inventory.Traffic{Requests: 120}}}},
 		{Name: "mirror", URL: "https://mirror.example", Interval: time.Hour, Repositories: []inventory.Glob{"payments/**", "base/*"}, Tags: []inventory.Glob{"v*"},
 			State: inventory.RegistryState{RepositoryCount: 4, ImageCount: 12, NextDueAt: now.Add(2 * time.Minute), LastCompleteAt: ago(30 * time.Hour),
 				Failing: &inventory.Failure{Reason: inventory.ReasonRegistryUnreachable, Message: "mirror.example did not answer within 10 seconds.", Since: *ago(29 * time.Hour), At: *ago(5 * time.Minute)}}},

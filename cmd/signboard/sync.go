@@ -79,12 +79,17 @@ func interrupted(e environment, s syncer.Summary) error {
 
 // conclude prints the summary and turns it into the exit status.
 func conclude(e environment, s syncer.Summary) error {
-	requests := ""
-	if s.Requests > 0 {
-		requests = ", " + plural(int(s.Requests), "request")
+	fmt.Fprintf(e.stdout, "%s in %s looked at, %s checked, in %s\n",
+		plural(s.Done, "tag"), plural(s.Repositories, "repository"), plural(s.Verified, "signature"), s.Took.Round(time.Millisecond))
+	if s.Reverified > 0 {
+		fmt.Fprintf(e.stdout, "%s checked again from what was kept of them, without the registry\n", plural(s.Reverified, "image"))
 	}
-	fmt.Fprintf(e.stdout, "%s in %s looked at, %s checked%s, in %s\n",
-		plural(s.Done, "tag"), plural(s.Repositories, "repository"), plural(s.Verified, "signature"), requests, s.Took.Round(time.Millisecond))
+	fmt.Fprintln(e.stdout, traffic(s.Traffic))
+	if len(s.Registries) > 1 {
+		for _, r := range s.Registries {
+			fmt.Fprintf(e.stdout, "  %s: %s\n", inventory.Visible(r.Registry), traffic(r.Traffic))
+		}
+	}
 	if s.Complete() {
 		return nil
 	}
@@ -96,6 +101,11 @@ func conclude(e environment, s syncer.Summary) error {
 		fmt.Fprintf(e.stderr, "  %s: %s (%s)\n", p.Where, inventory.Visible(p.Message), p.Reason)
 	}
 	return exit{exitUndecided, fmt.Sprintf("%s could not be checked; what was known of them stays, with its age", plural(s.Failed, "thing"))}
+}
+
+// traffic is what a sync cost a registry.
+func traffic(t inventory.Traffic) string {
+	return fmt.Sprintf("%s made, %d saved, %d retried", plural(int(t.Requests), "request"), t.Saved, t.Retried)
 }
 
 func plural(n int, noun string) string {

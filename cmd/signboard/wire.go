@@ -111,7 +111,7 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 	}
 	return syncer.Peer{
 		Name: r.Name, Registry: lister, Inspector: a.trust.inspector(client, r, a.keys.Load),
-		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Requests: client.Requests, Refresh: a.loadKeys,
+		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Traffic: client.Traffic, Refresh: a.loadKeys,
 	}, nil
 }
 

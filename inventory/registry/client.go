@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -32,6 +33,8 @@ type Client struct {
 	permits  chan struct{}
 	referral capability
 	silence  silence
+	retried  atomic.Int64
+	spared   atomic.Int64 // questions that weren't asked
 }
 
 // New makes a client. It fails on a configuration that can't be right, with an
@@ -101,9 +104,12 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 	return c, nil
 }
 
-// Requests is the number of HTTP requests sent so far, redirects, token requests
-// and those of its services included.
-func (c *Client) Requests() int64 { return c.guard.requests.Load() }
+// Traffic is what was sent so far, redirects, token requests and those of its
+// services included. Saved holds what the client itself knows of: questions to a referrers API that isn't
+// there.
+func (c *Client) Traffic() inventory.Traffic {
+	return inventory.Traffic{Requests: c.guard.requests.Load(), Retried: c.retried.Load(), Saved: c.spared.Load()}
+}
 
 // Ping asks whether there is a registry at the other end that talks to us. It
 // says nothing of any repository.

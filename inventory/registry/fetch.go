@@ -64,6 +64,7 @@ func (c *Client) do(ctx context.Context, q request) (answer, error) {
 		c.silence.note(q.scope, timedOut(err))
 		if err == nil && a.status == http.StatusUnauthorized && !renewed && !q.plain && authority(a.url) == authority(c.origin) && c.auth.renew(q.scope, a.header) {
 			renewed = true
+			c.retried.Add(1)
 			continue
 		}
 		status, header := a.status, a.header
@@ -96,6 +97,7 @@ func (c *Client) do(ctx context.Context, q request) (answer, error) {
 				return answer{}, c.failure(q, err)
 			}
 		}
+		c.retried.Add(1)
 	}
 }
 

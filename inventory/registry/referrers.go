@@ -38,6 +38,7 @@ func (c *Client) Referrers(ctx context.Context, repository string, digest invent
 	}
 	before := c.referral.of(repository)
 	if before == unsupported {
+		c.spared.Add(1)
 		return nil, false, nil
 	}
 	q := request{

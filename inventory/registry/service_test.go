@@ -49,7 +49,7 @@ func TestService_onAnotherHostNeverSeesTheRegistrysCredentials(t *testing.T) {
 			t.Errorf("Authorization: %q", got)
 		}
 	}
-	if n := c.Requests(); n != 1 {
+	if n := c.Traffic().Requests; n != 1 {
 		t.Errorf("%d requests are counted", n)
 	}
 }

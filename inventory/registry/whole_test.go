@@ -100,7 +100,7 @@ func TestClient_readsARealRegistry(t *testing.T) {
 				t.Fatalf("Blob = %q, %v", blob, err)
 			}
 			// The challenge, and one each for what was asked above.
-			if n := c.Requests(); n != 9 {
+			if n := c.Traffic().Requests; n != 9 {
 				t.Errorf("%d requests", n)
 			}
 		})

@@ -45,7 +45,7 @@ func TestHostile_oneRegistryHangs(t *testing.T) {
 		w.must(err)
 		configured = append(configured, inventory.Registry{Name: name, URL: url, Interval: time.Hour, Repositories: []inventory.Glob{"**"}, Tags: []inventory.Glob{"**"}})
 		peers = append(peers, syncer.Peer{Name: name, Registry: client, Inspector: verify.NewInspector(client, w.keys.Load, cosign.New(nil)),
-			Tags: []inventory.Glob{"**"}, Interval: time.Hour, Listed: true, Requests: client.Requests})
+			Tags: []inventory.Glob{"**"}, Interval: time.Hour, Listed: true, Traffic: client.Traffic})
 	}
 	w.must(w.store.ApplyConfig(t.Context(), configured, nil, w.clock()))
 	w.syncer = syncer.New(w.store, peers, syncer.Options{Clock: w.clock})

@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"signboard/inventory"
 )
@@ -15,6 +16,7 @@ type looker struct {
 	tags     map[string]bool // all tags, companions included
 	revision int64           // of the trust material, read before anything is verified
 	targets  map[inventory.Digest]bool
+	saved    atomic.Int64 // see inventory.Traffic
 }
 
 // image looks at one image and, when it is an index, at the images it lists:
@@ -46,6 +48,9 @@ func (l *looker) image(ctx context.Context, t target) (findings []inventory.Imag
 			}
 		}
 	}
+	if seen && known.MediaType != "" {
+		l.saved.Add(1)
+	}
 	l.inspect(ctx, &self)
 	findings = append(findings, self)
 	for _, p := range self.Platforms {
@@ -56,6 +61,7 @@ func (l *looker) image(ctx context.Context, t target) (findings []inventory.Imag
 		if child.MediaType == "" {
 			child.MediaType, child.Size = p.MediaType, p.Size
 		}
+		l.saved.Add(1)
 		l.inspect(ctx, &child)
 		findings = append(findings, child)
 	}
@@ -140,9 +146,15 @@ func (l *looker) inspect(ctx context.Context, f *inventory.ImageFinding) {
 	known, ok := l.work.Images[f.Digest]
 	subject.Known = known.Fingerprint
 	attached := l.peer.Inspector.Discover(ctx, subject)
+	l.saved.Add(int64(attached.Spared))
 	if fingerprint := attached.Fingerprint(); ok && fingerprint != "" && fingerprint == known.Fingerprint {
+		saved := int64(2 * len(attached.Attachments))
+		if attached.List != "" {
+			saved += 2
+		}
 		if !known.Recheck && (known.TrustRevision == l.revision || attached.Empty() && f.Kind != inventory.IndexImage) {
 			f.Unchanged = true
+			l.saved.Add(saved)
 			return
 		}
 		// Should the store not answer, it will say so when the finding is stored.
@@ -151,6 +163,7 @@ func (l *looker) inspect(ctx context.Context, f *inventory.ImageFinding) {
 			evidence, possible := l.peer.Inspector.Reverify(ctx, subject, body)
 			if possible && (evidence.Fingerprint == fingerprint || evidence.Incomplete != nil) {
 				f.Evidence = evidence
+				l.saved.Add(saved)
 				return
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -109,8 +110,8 @@ func (t *tracker) verified(registry string, n int) {
 	t.change(registry, func(c *tally) { c.Verified += n })
 }
 
-func (t *tracker) requests(registry string, n int64) {
-	t.change(registry, func(c *tally) { c.Requests += n })
+func (t *tracker) traffic(registry string, n inventory.Traffic) {
+	t.change(registry, func(c *tally) { c.Traffic = c.Traffic.Add(n) })
 }
 
 // left ends the reading of a repository; what was read through, or failed, is
@@ -200,8 +201,10 @@ func (t *tracker) summary() Summary {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := Summary{Repositories: t.repositories, Reverified: t.rechecked, Failures: t.problems}
-	for _, c := range t.byRegistry {
+	for _, name := range slices.Sorted(maps.Keys(t.byRegistry)) {
+		c := t.byRegistry[name]
 		s.Progress = s.Progress.Add(c.Progress)
+		s.Registries = append(s.Registries, c.Progress)
 	}
 	return s
 }
@@ -220,7 +223,7 @@ type reporter struct {
 	owner   string
 	peer    Peer
 	scope   inventory.SyncScope
-	before  int64 // requests
+	before  inventory.Traffic
 	tracker *tracker
 	cancel  context.CancelCauseFunc
 
@@ -278,8 +281,8 @@ func (r *reporter) report(ctx context.Context, running bool) {
 		r.cancels = state.Cancels
 	}
 	p := r.tracker.report(r.peer.Name)
-	if r.peer.Requests != nil {
-		p.Requests += r.peer.Requests() - r.before
+	if r.peer.Traffic != nil {
+		p.Traffic = p.Traffic.Add(r.peer.Traffic().Sub(r.before))
 	}
 	if !running {
 		p.Repository = ""

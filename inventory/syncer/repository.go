@@ -69,6 +69,7 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 		}
 	}
 	t.found(peer.Name, name, len(tags))
+	defer func() { t.traffic(peer.Name, inventory.Traffic{Saved: look.saved.Load()}) }()
 	targets, present, problem := s.resolve(ctx, look, tags, t)
 	look.targets = make(map[inventory.Digest]bool, len(targets))
 	for _, target := range targets {

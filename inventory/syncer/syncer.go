@@ -23,8 +23,8 @@ type Peer struct {
 	Interval  time.Duration    // between two complete syncs
 	// Listed says that the repositories come from the registry's own catalog,
 	// so that one without tags is empty rather than mistyped.
-	Listed   bool
-	Requests func() int64 // requests made so far, for the progress; may be nil
+	Listed  bool
+	Traffic func() inventory.Traffic // so far, for the progress; may be nil
 	// Refresh brings the trust material up to date; it is called before kept
 	// material is checked again, and after a repository was claimed and before it
 	// is read, so that a key whose registration made it due is known. May be nil.
@@ -137,6 +137,7 @@ func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 // Summary is what a complete sync came to.
 type Summary struct {
 	inventory.Progress
+	Registries   []inventory.Progress // what it came to in each, by name
 	Repositories int
 	Reverified   int       // images checked again from what was kept of them, without the registry
 	Failures     []Problem // what could not be read
@@ -215,14 +216,14 @@ func (s *Syncer) pass(ctx context.Context, peer Peer, scope inventory.SyncScope,
 	live := &reporter{
 		store: s.store, clock: s.Clock, log: s.Log, owner: s.Owner, peer: peer, scope: scope, tracker: t, cancels: cancels, cancel: cancel,
 	}
-	if peer.Requests != nil {
-		live.before = peer.Requests()
+	if peer.Traffic != nil {
+		live.before = peer.Traffic()
 	}
 	// The end is reported even when ctx has ended.
 	defer func(ctx context.Context) {
 		live.stop(ctx)
-		if peer.Requests != nil {
-			t.requests(peer.Name, peer.Requests()-live.before)
+		if peer.Traffic != nil {
+			t.traffic(peer.Name, peer.Traffic().Sub(live.before))
 		}
 	}(context.WithoutCancel(ctx))
 	w, err := s.store.ClaimRegistry(context.WithoutCancel(ctx), s.Owner, scope, s.Clock(), s.Lease)

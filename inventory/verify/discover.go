@@ -48,6 +48,7 @@ func (in *Inspector) Discover(ctx context.Context, s inventory.Subject) inventor
 		for _, suffix := range c.Family().Companions {
 			tag := prefix + suffix
 			if s.Tags != nil && !s.Tags[tag] {
+				a.Spared++
 				continue
 			}
 			d, err := in.companion(ctx, s, tag)
@@ -72,6 +73,8 @@ func (in *Inspector) Discover(ctx context.Context, s inventory.Subject) inventor
 		if err := in.fallback(ctx, s, prefix, &a); err != nil {
 			incomplete(err)
 		}
+	} else {
+		a.Spared++
 	}
 
 	for _, o := range in.Outside {
