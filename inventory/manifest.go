@@ -1,10 +1,7 @@
 package inventory
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 )
 
@@ -155,79 +152,4 @@ func known(mediaType string) bool {
 		return true
 	}
 	return false
-}
-
-// StrictJSON decodes one JSON value and refuses what lenient parsers disagree
-// about: an object with the same key twice, keys that differ only in case
-// (encoding/json would take either; annotations, which are free text, may), and
-// anything after the value. Unknown keys are allowed. Nesting deeper than 64 is
-// refused.
-func StrictJSON(raw []byte, into any) error {
-	if err := checkJSON(raw); err != nil {
-		return err
-	}
-	return json.Unmarshal(raw, into)
-}
-
-func checkJSON(raw []byte) error {
-	const maxDepth = 64
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	type frame struct {
-		keys map[string]bool // nil in an array
-		key  bool            // the next token is a key
-		free bool            // keys are data: case matters
-	}
-	var stack []frame
-	last := "" // the key read last
-	for {
-		token, err := d.Token()
-		if err == io.EOF && len(stack) == 0 {
-			return fmt.Errorf("empty document")
-		}
-		if err != nil {
-			return err
-		}
-		if len(stack) > 0 && stack[len(stack)-1].keys != nil && stack[len(stack)-1].key {
-			if key, ok := token.(string); ok {
-				top := &stack[len(stack)-1]
-				last = key
-				if !top.free {
-					key = strings.ToLower(key)
-				}
-				if top.keys[key] {
-					return fmt.Errorf("the key %q appears twice", clip(last, 80))
-				}
-				top.keys[key] = true
-				top.key = false
-				continue
-			}
-		}
-		switch token {
-		case json.Delim('{'):
-			stack = append(stack, frame{keys: map[string]bool{}, key: true, free: last == "annotations"})
-			if len(stack) > maxDepth {
-				return fmt.Errorf("nested deeper than %d", maxDepth)
-			}
-			continue
-		case json.Delim('['):
-			stack = append(stack, frame{})
-			if len(stack) > maxDepth {
-				return fmt.Errorf("nested deeper than %d", maxDepth)
-			}
-			continue
-		case json.Delim('}'), json.Delim(']'):
-			stack = stack[:len(stack)-1]
-		}
-		if len(stack) == 0 {
-			break
-		}
-		if top := &stack[len(stack)-1]; top.keys != nil {
-			top.key = true
-		}
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("something follows the document")
-	}
-	return nil
 }
