@@ -18,11 +18,16 @@ func ParseDigest(s string) (Digest, error) {
 	if !ok {
 		return "", Errorf(Invalid, "%q is not a digest: a digest looks like sha256:<64 hexadecimal characters>", clip(s, 80))
 	}
-	want := map[string]int{"sha256": 64, "sha512": 128}[algorithm]
-	if want == 0 {
+	want := 0
+	switch algorithm {
+	case "sha256":
+		want = 64
+	case "sha512":
+		want = 128
+	default:
 		return "", Errorf(Invalid, "%q is not a digest: only sha256 and sha512 are supported", clip(s, 80))
 	}
-	if len(hexed) != want || strings.Trim(hexed, "0123456789abcdef") != "" {
+	if len(hexed) != want || !isHex(hexed) {
 		return "", Errorf(Invalid, "%q is not a digest: %s needs %d lower-case hexadecimal characters", clip(s, 80), algorithm, want)
 	}
 	return Digest(s), nil

@@ -47,7 +47,7 @@ func FuzzNames(f *testing.F) {
 			t.Fatalf("%q was taken for a list", body)
 		}
 		for _, n := range names {
-			if tagName.MatchString(n) && strings.ContainsAny(n, "/?#%<>&\" \n") {
+			if inventory.ValidTag(n) && strings.ContainsAny(n, "/?#%<>&\" \n") {
 				t.Fatalf("%q was taken for a tag", n)
 			}
 		}

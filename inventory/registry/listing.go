@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"signboard/inventory"
@@ -16,10 +15,6 @@ const (
 	pageSize      = "1000" // distribution refuses more
 	maxLinkLength = 8 << 10
 )
-
-// tagName is the grammar of tags (distribution specification, "Pulling
-// manifests"). What doesn't follow it can't be asked for.
-var tagName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
 // Repositories calls page with the repositories that the configuration asks
 // for, a page of the catalog at a time; no name comes twice. Names without a
@@ -111,7 +106,7 @@ func (c *Client) Tags(ctx context.Context, repository string) ([]string, error) 
 		odd := 0
 		for _, n := range names {
 			switch {
-			case !tagName.MatchString(n):
+			case !inventory.ValidTag(n):
 				odd++
 			case !seen[n]:
 				seen[n] = true
@@ -320,7 +315,7 @@ func (c *Client) checkName(repository, reference string) error {
 	if !inventory.ValidRepository(repository) {
 		return look(inventory.ReasonPayloadMalformed, nil, "%q can't be the name of a repository.", clip(repository))
 	}
-	if reference == "" || tagName.MatchString(reference) {
+	if reference == "" || inventory.ValidTag(reference) {
 		return nil
 	}
 	if _, err := inventory.ParseDigest(reference); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,11 +22,6 @@ const (
 	maxIndexes   = 64 // nested in it
 	maxDepth     = 3
 )
-
-// companion is how tags look that carry signatures and other attachments
-// rather than images: cosign's sha256-<hex>.sig, .att and .sbom, and the OCI
-// referrers tag schema's bare sha256-<hex>.
-var companion = regexp.MustCompile(`^sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})(\.[a-z]+)?$`)
 
 // repository reads one repository: tags, images, signatures, verdicts. Its
 // error is the store's; what the registry did wrong is stored.
@@ -64,7 +58,7 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 	var tags []string
 	for _, tag := range all {
 		look.tags[tag] = true
-		if !companion.MatchString(tag) && inventory.MatchAny(peer.Tags, tag) {
+		if !inventory.CompanionTag(tag) && inventory.MatchAny(peer.Tags, tag) {
 			tags = append(tags, tag)
 		}
 	}
