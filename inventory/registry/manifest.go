@@ -71,13 +71,16 @@ func (c *Client) Manifest(ctx context.Context, repository, reference string) (in
 	digest := inventory.DigestOf(a.body)
 	if isDigest(reference) {
 		asked := inventory.Digest(reference)
-		if digest = digestLike(asked, a.body); digest != asked {
+		if asked.Algorithm() != digest.Algorithm() {
+			digest = digestLike(asked, a.body)
+		}
+		if digest != asked {
 			return inventory.Manifest{}, c.inconsistent(q, "the digest of what it sent is "+digest.Short())
 		}
 	}
 	if said := a.header.Get("Docker-Content-Digest"); said != "" {
 		d, err := inventory.ParseDigest(said)
-		if err != nil || digestLike(d, a.body) != d {
+		if err != nil || d != digest && digestLike(d, a.body) != d {
 			return inventory.Manifest{}, c.inconsistent(q, "its Docker-Content-Digest isn't the digest of what it sent")
 		}
 		if !isDigest(reference) {
