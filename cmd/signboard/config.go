@@ -35,6 +35,7 @@ type Config struct {
 	Trust      TrustConfig      `koanf:"trust"`
 	Review     ReviewConfig     `koanf:"review"`
 	Audit      AuditConfig      `koanf:"audit"`
+	Retention  RetentionConfig  `koanf:"retention"`
 
 	teams []inventory.Team
 }
@@ -301,6 +302,9 @@ func name(at string) string {
 }
 
 func durations(from, to reflect.Type, value any) (any, error) {
+	if to == reflect.TypeFor[age]() {
+		return parseAge(value)
+	}
 	if to != reflect.TypeFor[time.Duration]() {
 		return value, nil
 	}
@@ -373,6 +377,9 @@ func (c *Config) check() error {
 		}
 	}
 	if err := c.Trust.check(c.Registries); err != nil {
+		return err
+	}
+	if err := c.Retention.check(); err != nil {
 		return err
 	}
 	clear(seen)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"signboard/inventory"
 )
 
 func write(t *testing.T, text string) string {
@@ -62,6 +64,7 @@ review:
   approvers: 2
 audit:
   checkpoint_file: checkpoint.txt
+retention: {history: 30d, gone: forever}
 `
 
 func TestLoadConfig_readsTheWholeContract(t *testing.T) {
@@ -161,6 +164,9 @@ func TestLoadConfig_refuses(t *testing.T) {
 		"a hook secret in spaces":      {"registries: [{name: a, url: 'https://x', hook_secret: ' a'}]", "registries[0].hook_secret: expected printable ASCII"},
 		"a secret twice":               {"oidc: {client_secret: a, client_secret_file: /nowhere}", "not both"},
 		"something that isn't YAML":    {"{{{", "this is not YAML"},
+		"history without a unit":       {"retention: {history: 365}", "expected how long to keep it, as 365d, 8760h or forever, found \"365\""},
+		"history of no time":           {"retention: {history: 1h}", "retention.history: expected at least 1d, found 1h"},
+		"gone before it was seen":      {"retention: {gone: -90d}", "expected how long to keep it"},
 		"a base_url with a path":       {"base_url: https://x/y", "base_url"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -186,5 +192,24 @@ func TestLoadConfig_refusesUnknownEnvironment(t *testing.T) {
 func TestLoadConfig_refusesMissingFile(t *testing.T) {
 	if _, err := loadConfig("/nowhere/signboard.yaml", nil); err == nil || !strings.Contains(err.Error(), "there is no such file") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoadConfig_retention(t *testing.T) {
+	const aDay = 24 * time.Hour
+	for text, want := range map[string]inventory.Retention{
+		"":                                       {History: 365 * aDay, Gone: 90 * aDay},
+		"retention: {history: 0}":                {History: 365 * aDay, Gone: 90 * aDay},
+		"retention: {history: 8760h, gone: 30d}": {History: 365 * aDay, Gone: 30 * aDay},
+		"retention: {history: forever, gone: forever}": {},
+	} {
+		c, err := loadConfig(write(t, text+"\n"), nil)
+		if err != nil || c.Retention.retention() != want {
+			t.Errorf("%q is %+v, %v", text, c.Retention.retention(), err)
+		}
+	}
+	t.Setenv("SIGNBOARD_RETENTION__HISTORY", "2d")
+	if c, err := loadConfig(write(t, "listen: 127.0.0.1:8080\n"), nil); err != nil || c.Retention.retention().History != 2*aDay {
+		t.Errorf("from the environment: %+v, %v", c.Retention, err)
 	}
 }

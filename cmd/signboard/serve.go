@@ -49,6 +49,7 @@ func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	var working sync.WaitGroup
 	working.Go(func() { a.syncer.Run(ctx) })
 	working.Go(func() { a.trust.run(ctx) })
+	working.Go(func() { a.retain(ctx) })
 	defer working.Wait()
 	defer cancel()
 	return web.Serve(ctx, l, a.handler(demo), a.log)

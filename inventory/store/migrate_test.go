@@ -19,7 +19,7 @@ func at(t *testing.T, dsn string, version int64, statements ...string) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	provider, err := goose.NewProvider(d.dialect.goose, d.bulk, migrations.FS)
+	provider, err := goose.NewProvider(d.dialect.goose, d.bulk.DB, migrations.FS)
 	if err == nil {
 		_, err = provider.UpTo(t.Context(), version)
 	}
