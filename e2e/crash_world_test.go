@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"io"
@@ -59,6 +60,9 @@ func (s *shelf) put(repository, tag string, n int, signed bool) {
 // counter is a registry that writes down what it was asked for.
 type counter struct {
 	url string
+	// gate, when not nil, is called before a list of tags is answered, and may
+	// hold it back until ctx ends.
+	gate func(ctx context.Context, who string)
 
 	mu    sync.Mutex
 	asked []asked
@@ -80,6 +84,9 @@ func (s *shelf) serving(t *testing.T) *counter {
 		c.mu.Lock()
 		c.asked = append(c.asked, asked{who, r.Method, r.URL.Path})
 		c.mu.Unlock()
+		if c.gate != nil && strings.HasSuffix(r.URL.Path, "/tags/list") {
+			c.gate(r.Context(), who)
+		}
 		s.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)

@@ -12,8 +12,8 @@ import (
 	"signboard/inventory/syncer"
 )
 
-// This is the program that e2e kills: it has shorter leases when
-// SIGNBOARD_TEST_LEASE says so, it kills itself where SIGNBOARD_TEST_CRASH says
+// This is the program that e2e kills: it has shorter leases and a known name in
+// them when SIGNBOARD_TEST_LEASE and SIGNBOARD_TEST_OWNER say so, it kills itself where SIGNBOARD_TEST_CRASH says
 // (inventory/store), and with SIGNBOARD_TEST_RECOUNT it only counts the
 // inventory of that database again and prints what isn't as it should be.
 func init() {
@@ -41,6 +41,7 @@ func init() {
 }
 
 func tuned(o syncer.Options) syncer.Options {
+	o.Owner = os.Getenv("SIGNBOARD_TEST_OWNER")
 	if text := os.Getenv("SIGNBOARD_TEST_LEASE"); text != "" {
 		lease, err := time.ParseDuration(text)
 		if err != nil {

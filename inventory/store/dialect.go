@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/url"
@@ -141,6 +143,9 @@ func cause(err error) error {
 	return err
 }
 
+// connections is how many a process has to PostgreSQL at the most.
+const connections = 16
+
 func openPostgres(ctx context.Context, dsn string) (*DB, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil { // its message leaves the password out
@@ -152,8 +157,8 @@ func openPostgres(ctx context.Context, dsn string) (*DB, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "signboard"
 	}
-	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(16)
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(limitIdle(config.RuntimeParams[idleLimit])))
+	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(8)
 	where := net.JoinHostPort(config.Host, fmt.Sprint(config.Port)) + "/" + config.Database
 	kind := dialect{goose: goose.DialectPostgres, where: where, forUpdate: " for update", forUpdateSkip: " for update skip locked", forShare: " for share"}
@@ -164,6 +169,25 @@ func openPostgres(ctx context.Context, dsn string) (*DB, error) {
 		return nil, d.explain(err)
 	}
 	return d, nil
+}
+
+// idleLimit is PostgreSQL's setting for how long a transaction may wait for its
+// client. A process that froze in one, or whose machine is gone, would otherwise
+// keep rows locked that everybody needs, the counters of everything among them.
+const idleLimit = "idle_in_transaction_session_timeout"
+
+// limitIdle sets it in each session, unless the address of the database says
+// otherwise: to far less than a lease lasts, since a process that froze may have
+// several transactions in line for the same rows. It isn't sent with the
+// connection's start: poolers refuse settings there that they don't know.
+func limitIdle(configured string) func(context.Context, *pgx.Conn) error {
+	return func(ctx context.Context, conn *pgx.Conn) error {
+		if configured != "" {
+			return nil
+		}
+		_, err := conn.Exec(ctx, "set "+idleLimit+" = '3s'")
+		return err
+	}
 }
 
 // snapshot is the kind of transaction that sees one state of the database.
@@ -203,6 +227,22 @@ func (d dialect) again(err error) bool {
 	return false
 }
 
+// lost reports whether a connection that was there broke off, as when
+// PostgreSQL restarts, or ends a transaction in which this process froze.
+func (d dialect) lost(err error) bool {
+	if err == nil || !d.postgres() {
+		return false
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return false // there is none to be had
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "57P01" || e.Code == "57P02" || e.Code == "25P03" // shutdown, crash, idle in a transaction
+	}
+	_, network := errors.AsType[*net.OpError](err)
+	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err)
+}
+
 func uniqueInSQLite(e *sqlite.Error) bool {
 	return e.Code() == codes.SQLITE_CONSTRAINT_PRIMARYKEY || e.Code() == codes.SQLITE_CONSTRAINT_UNIQUE
 }
@@ -237,8 +277,13 @@ func (d *DB) explain(err error) error {
 		}
 		return err
 	}
+	if d.dialect.lost(err) {
+		return say("The connection to PostgreSQL at %s broke off. Look whether it is done, and try again if it isn't.", where)
+	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
+		case e.Code == "25006":
+			return say("PostgreSQL at %s takes no writes at the moment: it is a standby, or was made read-only. Signboard carries on by itself once it takes them.", where)
 		case strings.HasPrefix(e.Code, "28"):
 			return say("PostgreSQL at %s refused the user or the password. Correct database: in the configuration.", where)
 		case e.Code == "3D000":

@@ -16,7 +16,7 @@ import (
 
 // SIGNBOARD_TEST_CRASH is METHOD:MOMENT:N: the process kills itself, as kill -9
 // does, when a transaction of that method of DB comes to that moment for the
-// n-th time. METHOD * is any. The moments are begun, when nothing is written
+// n-th time; with :stop behind it, it freezes, as by kill -STOP. METHOD * is any. The moments are begun, when nothing is written
 // yet; committing, when everything is and nothing counts; and committed, before
 // anybody has heard of it. The moment hooked is committing inside SQLite, which
 // the schema's migrations come to as well.
@@ -26,9 +26,13 @@ func init() {
 		return
 	}
 	part := strings.Split(text, ":")
+	death.signal = syscall.SIGKILL
+	if len(part) == 4 && part[3] == "stop" {
+		part, death.signal = part[:3], syscall.SIGSTOP
+	}
 	n, err := strconv.Atoi(part[len(part)-1])
 	if len(part) != 3 || err != nil {
-		panic("SIGNBOARD_TEST_CRASH is METHOD:MOMENT:N, and not " + text)
+		panic("SIGNBOARD_TEST_CRASH is METHOD:MOMENT:N or METHOD:MOMENT:N:stop, and not " + text)
 	}
 	death.method, death.moment, death.left = part[0], part[1], n
 	sqlite.RegisterConnectionHook(func(conn sqlite.ExecQuerierContext, _ string) error {
@@ -43,20 +47,23 @@ var death struct {
 	sync.Mutex
 	method, moment string
 	left           int
+	signal         syscall.Signal
 }
 
 func moment(name string) {
 	if name != death.moment || death.method != "*" && !calledBy("store.(*DB)."+death.method) {
 		return
 	}
-	death.Lock() // whoever comes last waits for the end
-	if death.left--; death.left > 0 {
-		death.Unlock()
+	death.Lock() // whoever comes next waits for the end
+	defer death.Unlock()
+	if death.left--; death.left != 0 {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "killed at", death.method, death.moment)
-	syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {}
+	fmt.Fprintln(os.Stderr, "test:", death.signal, "at", death.method, death.moment)
+	syscall.Kill(os.Getpid(), death.signal)
+	if death.signal == syscall.SIGKILL {
+		select {}
+	}
 }
 
 // calledBy reports whether a function is on the stack, itself or as a closure.

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"signboard/inventory"
 )
 
@@ -104,6 +106,12 @@ func (d *DB) Ping(ctx context.Context) error {
 // read runs f on one consistent state of the database.
 func (d *DB) read(ctx context.Context, f func(q querier) error) error {
 	tx, err := d.reader.BeginTx(ctx, d.dialect.snapshot())
+	for range connections { // those that a server closed when it restarted
+		if !d.dialect.lost(err) || ctx.Err() != nil {
+			break
+		}
+		tx, err = d.reader.BeginTx(ctx, d.dialect.snapshot())
+	}
 	if err != nil {
 		return d.explain(err)
 	}
@@ -135,10 +143,17 @@ func (d *DB) transact(ctx context.Context, db pool, f func(tx querier) error) er
 			return ctx.Err()
 		}
 	}
-	deadline := time.Now().Add(patience)
+	deadline, losses := time.Now().Add(patience), 0
 	for {
-		err := once(ctx, db, f)
-		if err == nil || ctx.Err() != nil || !d.dialect.again(err) {
+		committing, err := once(ctx, db, f)
+		again := d.dialect.again(err)
+		if d.dialect.lost(err) && (!committing || pgconn.SafeToRetry(err)) {
+			// The server has rolled it back. A lost answer to the commit may mean
+			// that it is done: who asked has to look.
+			losses++
+			again = losses <= connections
+		}
+		if err == nil || ctx.Err() != nil || !again {
 			return d.explain(err)
 		}
 		if time.Now().After(deadline) {
@@ -153,22 +168,23 @@ func (d *DB) transact(ctx context.Context, db pool, f func(tx querier) error) er
 	}
 }
 
-func once(ctx context.Context, db pool, f func(tx querier) error) error {
+// once runs f in a transaction and says how far it came.
+func once(ctx context.Context, db pool, f func(tx querier) error) (committing bool, err error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer tx.Rollback()
 	moment("begun")
 	if err := f(transaction{tx, db.dialect}); err != nil {
-		return err
+		return false, err
 	}
 	moment("committing")
 	if err := tx.Commit(); err != nil {
-		return err
+		return true, err
 	}
 	moment("committed")
-	return nil
+	return true, nil
 }
 
 // idSource makes ids that grow with time: 41 bits of milliseconds, then 22 bits
