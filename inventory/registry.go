@@ -137,7 +137,8 @@ type Repository struct {
 	NextDueAt  time.Time
 	SyncedAt   *time.Time // the last complete look
 	Failing    *Failure
-	HintedAt   *time.Time // a Hint named it, and no look that began later has ended
+	HintedAt   *time.Time // a Hint wants a look from then on, and none that began later has ended
+	Echo       bool       // that look is the second one after the same Hint
 	Unlisted   bool       // known from a Hint alone: no listing of its registry has named it
 }
 

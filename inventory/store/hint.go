@@ -15,6 +15,10 @@ const (
 	// look that a hint asked for. Whoever may send hints can name any number that
 	// the registry doesn't have; what is left out is found by the next listing.
 	maxUnlisted = 1000
+	// settle is how long after a hint the look begins. Registries tell of a push
+	// before they show it (distribution before it writes the tag), and of one push
+	// several times.
+	settle = time.Second
 	// hintedRetry is how long a repository waits that could not be read, and that
 	// a hint named meanwhile.
 	hintedRetry = 10 * time.Second
@@ -23,8 +27,8 @@ const (
 // Hint makes repositories of a registry the first to be read, of any number of
 // hints about one only once. One that isn't known yet is stored; at most
 // maxUnlisted such wait at a time, and the others are ignored. The look that
-// follows begins after this call: one that is going on is followed by another. A
-// registry that isn't configured, and hints that are waiting already, cost
+// follows begins a second after this call: one that is going on is followed by
+// another. A registry that isn't configured, and hints that are waiting already, cost
 // nothing.
 func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, now time.Time) (ignored int, err error) {
 	deleted := map[string]bool{} // whether that is all that is said of a repository
@@ -50,7 +54,7 @@ func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, 
 		}
 		known := map[string]bool{}
 		err = eachIn(ctx, q, `
-			select id, name, hinted_at is not null and hint_token = lease_token
+			select id, name, hinted_at is not null and hint_token = lease_token and not hint_echo
 			from repositories
 			where registry_id = $1 and not gone and name in %s`, names, func(rows *sql.Rows) error {
 			var id int64
@@ -75,7 +79,7 @@ func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, 
 	}
 	err = d.write(ctx, func(tx querier) error {
 		ignored = 0
-		if err := execIn(ctx, tx, hintRepositories+" and id in %s", ids, ms(now)); err != nil || len(fresh) == 0 {
+		if err := execIn(ctx, tx, hintRepositories+" and id in %s", ids, ms(now.Add(settle))); err != nil || len(fresh) == 0 {
 			return err
 		}
 		waiting, err := value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and unlisted and not gone and synced_at is null", registryID)
@@ -94,15 +98,16 @@ func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, 
 		if err != nil {
 			return err
 		}
-		return execIn(ctx, tx, hintRepositories+" and registry_id = $2 and name in %s", names, ms(now), registryID)
+		return execIn(ctx, tx, hintRepositories+" and registry_id = $2 and name in %s", names, ms(now.Add(settle)), registryID)
 	})
 	return ignored, wrapHint(registry, err)
 }
 
 const hintRepositories = `
 	update repositories
-	set hinted_at = coalesce(hinted_at, $1), hint_token = lease_token, next_due_at = case when next_due_at > $1 then $1 else next_due_at end
-	where not gone and (hinted_at is null or hint_token <> lease_token)`
+	set hinted_at = case when hinted_at is null or hint_echo or hinted_at > $1 then $1 else hinted_at end,
+	    hint_token = lease_token, hint_echo = false, next_due_at = case when next_due_at > $1 then $1 else next_due_at end
+	where not gone and (hinted_at is null or hint_token <> lease_token or hint_echo)`
 
 func wrapHint(registry string, err error) error {
 	if err != nil {
@@ -120,7 +125,7 @@ func afterLook(soon, next string, keep bool) string {
 		hinted = "case when hint_token = lease_token then hinted_at else null end"
 	}
 	return "next_due_at = case when hinted_at is not null and hint_token = lease_token then cast(" + soon + " as bigint) else cast(" + next + " as bigint) end, " +
-		"hinted_at = " + hinted
+		"hint_echo = false, hinted_at = " + hinted
 }
 
 // Hinted lists the registries that have something for ClaimHinted or
@@ -130,7 +135,7 @@ func (d *DB) Hinted(ctx context.Context, now time.Time) ([]string, error) {
 		select name
 		from registries g
 		where not removed and (relist_at <= $1 and lease_until <= $1
-		  or exists (select 1 from repositories r where r.registry_id = g.id and r.hinted_at is not null and not r.gone and r.lease_until <= $1))
+		  or exists (select 1 from repositories r where r.registry_id = g.id and r.hinted_at <= $1 and not r.gone and r.lease_until <= $1))
 		order by name`, ms(now))
 	if err != nil {
 		return nil, d.explain(fmt.Errorf("looking for hints: %w", err))
@@ -139,7 +144,7 @@ func (d *DB) Hinted(ctx context.Context, now time.Time) ([]string, error) {
 }
 
 // ClaimHinted leases the repository of a registry that was hinted at longest
-// ago, whenever it is due, nil when there is none. The hint is answered by a look
+// ago, whenever it was due, nil when there is none. The hint is answered by a look
 // that ends; until then whoever takes the lease over finds it again.
 func (d *DB) ClaimHinted(ctx context.Context, owner, registry string, now time.Time, lease time.Duration) (*inventory.RepositoryWork, error) {
 	return d.claimRepository(ctx, owner, now, lease, func(tx querier) (int64, error) {
@@ -147,7 +152,7 @@ func (d *DB) ClaimHinted(ctx context.Context, owner, registry string, now time.T
 			select r.id
 			from repositories r
 			where r.registry_id = (select id from registries where name = $1 and not removed)
-			  and r.hinted_at is not null and not r.gone and r.lease_until <= $2
+			  and r.hinted_at <= $2 and not r.gone and r.lease_until <= $2
 			order by r.hinted_at, r.id
 			limit 1`+d.dialect.forUpdateSkip, registry, ms(now))
 		if errors.Is(err, sql.ErrNoRows) {
@@ -155,6 +160,25 @@ func (d *DB) ClaimHinted(ctx context.Context, owner, registry string, now time.T
 		}
 		return id, err
 	})
+}
+
+// Echo ends a look that a hint asked for, unless it has ended, and has another
+// one follow at a time: it found nothing new, and may have come too soon. A hint
+// that came meanwhile, or a look that began, has that one's effect instead.
+func (d *DB) Echo(ctx context.Context, w *inventory.RepositoryWork, at time.Time) error {
+	err := d.write(ctx, func(tx querier) error {
+		_, err := tx.ExecContext(ctx, `
+			update repositories
+			set hinted_at = $1, hint_token = lease_token, hint_echo = true, next_due_at = case when next_due_at > $1 then $1 else next_due_at end,
+			    lease_owner = '', lease_until = 0
+			where id = $2 and lease_token = $3 and not gone and (lease_until > 0 or hinted_at is null)`,
+			ms(at), w.Repository.ID, w.Lease.Token)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("having %s read once more: %w", w.Repository.FullName(), err)
+	}
+	return nil
 }
 
 // Missed notes that a registry doesn't have a repository. The next complete

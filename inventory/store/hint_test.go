@@ -10,9 +10,10 @@ import (
 	"signboard/inventory"
 )
 
+// hint notes hints that are a second old.
 func (w *world) hint(hints ...inventory.Hint) (ignored int) {
 	w.Helper()
-	ignored, err := w.db.Hint(w.Context(), "local", hints, w.now)
+	ignored, err := w.db.Hint(w.Context(), "local", hints, w.now.Add(-settle))
 	w.must(err)
 	return ignored
 }
@@ -136,6 +137,82 @@ func TestHint_duringALook(t *testing.T) {
 				t.Errorf("%s: after the second look it is still due", name)
 			}
 		}
+	})
+}
+
+// TestHint_settles: a registry may tell of a push before it shows it, and of one
+// push several times.
+func TestHint_settles(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.list("local", "a")
+		now := func() {
+			_, err := w.db.Hint(w.Context(), "local", []inventory.Hint{{Repository: "a"}, {Repository: "new"}}, w.now)
+			w.must(err)
+		}
+		now()
+		w.after(settle / 2)
+		now()
+		w.nothingUrgent()
+		if work, err := w.db.ClaimRepository(w.Context(), "test", inventory.SyncScope{Registry: "local"}, w.now, time.Minute); err != nil || work != nil {
+			t.Fatalf("an ordinary look comes first, and too soon: %+v, %v", work, err)
+		}
+		w.after(settle / 2)
+		w.finish(w.urgently("a"))
+		w.finish(w.urgently("new"))
+		w.nothingUrgent()
+	})
+}
+
+func TestEcho(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.list("local", "a")
+		echo := func(work *inventory.RepositoryWork) { w.must(w.db.Echo(w.Context(), work, w.now.Add(3*time.Second))) }
+		w.pushed("a")
+		work := w.urgently("a")
+		w.finish(work)
+		echo(work)
+		w.nothingUrgent()
+		w.after(3 * time.Second)
+		if work = w.urgently("a"); !work.Repository.Echo {
+			t.Errorf("the work is %+v", work.Repository)
+		}
+		w.finish(work)
+		w.nothingUrgent()
+		if _, _, _, due := w.row("a"); !due.After(w.now) {
+			t.Error("after the echo it is still due")
+		}
+
+		// Without an end of its own, for what isn't there yet.
+		w.pushed("new")
+		echo(w.urgently("new"))
+		w.nothingUrgent()
+		w.after(3 * time.Second)
+		w.must(w.db.DropRepository(w.Context(), w.urgently("new"), w.now))
+
+		// A hint doesn't wait for an echo, and an echo takes nothing from a hint.
+		w.pushed("a")
+		work = w.urgently("a")
+		w.finish(work)
+		echo(work)
+		w.pushed("a")
+		if work = w.urgently("a"); work.Repository.Echo {
+			t.Error("a hint was taken for an echo")
+		}
+		w.pushed("a")
+		w.finish(work)
+		echo(work)
+		if work = w.urgently("a"); work.Repository.Echo {
+			t.Error("a hint during a look was taken for its echo")
+		}
+		w.finish(work)
+		other := w.claim("local", "a") // another look has begun
+		echo(work)
+		w.finish(other)
+		w.nothingUrgent()
+		w.after(time.Minute)
+		w.nothingUrgent()
 	})
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 const repositoryColumns = `id, registry_id, name, full_name, first_seen, last_seen, next_due_at, synced_at,
-	failing_reason, failing_message, failing_since, failing_at, lease_token, hinted_at, unlisted`
+	failing_reason, failing_message, failing_since, failing_at, lease_token, hinted_at, hint_echo, unlisted`
 
 func scanRepository(row interface{ Scan(...any) error }) (r inventory.Repository, token int64, err error) {
 	var (
@@ -24,7 +24,7 @@ func scanRepository(row interface{ Scan(...any) error }) (r inventory.Repository
 		hinted                         sql.NullInt64
 	)
 	err = row.Scan(&r.ID, &r.RegistryID, &r.Name, &full, &firstSeen, &lastSeen, &due, &synced,
-		&reason, &message, &failingSince, &failedAt, &token, &hinted, &r.Unlisted)
+		&reason, &message, &failingSince, &failedAt, &token, &hinted, &r.Echo, &r.Unlisted)
 	r.HintedAt = timeOrNil(hinted)
 	r.Registry = strings.TrimSuffix(full, "/"+r.Name)
 	r.FirstSeen, r.LastSeen, r.NextDueAt, r.SyncedAt = timeOf(firstSeen), timeOf(lastSeen), timeOf(due), timeOrNil(synced)
@@ -95,7 +95,8 @@ func (d *DB) due(ctx context.Context, tx querier, scope inventory.SyncScope, now
 		query, args := `
 			select id, next_due_at, full_name, name
 			from repositories
-			where not gone and next_due_at <= $1 and (next_due_at, id) > ($2, $3) and lease_until <= $1`,
+			where not gone and next_due_at <= $1 and (next_due_at, id) > ($2, $3) and lease_until <= $1
+			  and (hinted_at is null or hinted_at <= $1)`,
 			[]any{ms(now), dueAt, id, limit}
 		if registry != 0 {
 			query, args = query+" and registry_id = $5", append(args, registry)

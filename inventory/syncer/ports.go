@@ -60,12 +60,22 @@ type Hints interface {
 	// ago, nil when there is none. A hint that comes before the look ends makes
 	// another one follow.
 	ClaimHinted(ctx context.Context, owner, registry string, now time.Time, lease time.Duration) (*inventory.RepositoryWork, error)
-	// Missed notes that the registry doesn't have the repository: it is gone when
-	// a complete listing says so, too, and one is made at a time.
-	Missed(ctx context.Context, w *inventory.RepositoryWork, relist time.Time) error
 	// ClaimRelisting leases a registry that Missed wants listed, nil when it isn't
 	// time.
 	ClaimRelisting(ctx context.Context, owner, registry string, now time.Time, lease time.Duration) (*inventory.RegistryWork, error)
+}
+
+// Doubts takes what a look that a hint asked for didn't find.
+type Doubts interface {
+	// Echo ends a look that a hint asked for, unless it has ended, and has another
+	// one follow at a time.
+	Echo(ctx context.Context, w *inventory.RepositoryWork, at time.Time) error
+	// Missed notes that the registry doesn't have the repository: it is gone when
+	// a complete listing says so, too, and one is made at a time.
+	Missed(ctx context.Context, w *inventory.RepositoryWork, relist time.Time) error
+	// DropRepository ends the look at a repository that only a hint named, and
+	// that isn't there.
+	DropRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time) error
 }
 
 // Leases is who works on what. A lease of no length gives the work back.
@@ -93,9 +103,6 @@ type Findings interface {
 	RecordImages(ctx context.Context, w *inventory.RepositoryWork, findings []inventory.ImageFinding, now time.Time) error
 	// FinishRepository ends a complete look: tags that weren't listed are gone.
 	FinishRepository(ctx context.Context, w *inventory.RepositoryWork, tags []string, next time.Time, now time.Time) error
-	// DropRepository ends the look at a repository that only a hint named, and
-	// that isn't there.
-	DropRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time) error
 }
 
 // Failures takes what could not be read. What was known stays; the images are
@@ -150,6 +157,7 @@ type Progress interface {
 type Store interface {
 	Worklist
 	Hints
+	Doubts
 	Leases
 	Findings
 	Failures

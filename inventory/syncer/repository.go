@@ -70,6 +70,7 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 		look.targets[target.descriptor.Digest] = true
 	}
 	var doubts atomic.Pointer[inventory.LookError] // any of those that images leave
+	var news atomic.Bool                           // an image isn't as it was
 
 	findings := make(chan inventory.ImageFinding, s.Batch)
 	group, lookCtx := errgroup.WithContext(ctx)
@@ -89,6 +90,9 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 				doubts.Store(doubt)
 			}
 			for _, f := range found {
+				if !f.Unchanged {
+					news.Store(true)
+				}
 				if unread := cmp.Or(f.Failure, f.Evidence.Incomplete); unread != nil {
 					t.fail(peer.Name, Problem{Where: peer.Name + "/" + name + "@" + f.Digest.Short(), Reason: unread.Reason, Message: unread.Message})
 				}
@@ -118,7 +122,8 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 		return fmt.Errorf("finishing %s/%s: %w", peer.Name, name, err)
 	}
 	finished = true
-	return nil
+	// A tag that is listed and isn't there yet is news to come.
+	return s.echo(ctx, w, len(present) == len(tags) && (news.Load() || moved(w, present, targets)))
 }
 
 // failRepository stores that a repository could not be read, and reports whether

@@ -15,6 +15,9 @@ const (
 	urgentWorkers = 2
 	// urgentPoll is how often hints are looked for that another process took.
 	urgentPoll = time.Second
+	// echoDelay is how long after a look that a hint asked for, and that found
+	// nothing new, the second one comes.
+	echoDelay = 3 * time.Second
 	// relistDelay is how long a registry that turned out not to have a repository
 	// any more waits until it is listed again: many may be deleted at once.
 	relistDelay = 10 * time.Second
@@ -107,7 +110,10 @@ func (s *Syncer) absent(ctx context.Context, peer Peer, w *inventory.RepositoryW
 	switch {
 	case r.Unlisted && len(w.Images) == 0 && (missing || failure.Reason == inventory.ReasonRegistryDenied):
 		// Nobody but an event ever spoke of it. Many registries deny what they
-		// don't have.
+		// don't have, or don't have yet.
+		if r.HintedAt != nil && !r.Echo {
+			return true, s.store.Echo(ctx, w, s.Clock().Add(echoDelay))
+		}
 		s.Log.Info("an event named a repository that isn't there", "registry", peer.Name, "repository", r.Name, "reason", failure.Reason)
 		if err := s.store.DropRepository(ctx, w, s.Clock()); err != nil {
 			return false, fmt.Errorf("dropping %s: %w", r.FullName(), err)
@@ -120,4 +126,28 @@ func (s *Syncer) absent(ctx context.Context, peer Peer, w *inventory.RepositoryW
 		}
 	}
 	return false, nil
+}
+
+// echo has a repository read once more when a hint sent us there and all was as
+// before: registries tell of a push before everybody can see it.
+func (s *Syncer) echo(ctx context.Context, w *inventory.RepositoryWork, news bool) error {
+	if r := w.Repository; r.HintedAt == nil || r.Echo || news {
+		return nil
+	}
+	return s.store.Echo(ctx, w, s.Clock().Add(echoDelay))
+}
+
+// moved reports whether the tags of a repository aren't what they were.
+func moved(w *inventory.RepositoryWork, present []string, targets []target) bool {
+	if len(present) != len(w.Tags) {
+		return true
+	}
+	for _, t := range targets {
+		for _, tag := range t.tags {
+			if w.Tags[tag] != t.descriptor.Digest {
+				return true
+			}
+		}
+	}
+	return false
 }

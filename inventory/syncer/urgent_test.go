@@ -18,12 +18,18 @@ import (
 // latency is how soon after an event an image has to be in the inventory.
 const latency = 5 * time.Second
 
+// hint notes hints that are old enough for a look.
 func (w *world) hint(names ...string) {
 	w.t.Helper()
 	for _, n := range names {
-		_, err := w.store.Hint(w.t.Context(), "local", []inventory.Hint{{Repository: n}}, w.clock())
-		w.must(err)
+		w.hintTo(w.store, inventory.Hint{Repository: n})
 	}
+}
+
+func (w *world) hintTo(db *store.DB, h inventory.Hint) {
+	w.t.Helper()
+	_, err := db.Hint(w.t.Context(), "local", []inventory.Hint{h}, w.clock().Add(-time.Second))
+	w.must(err)
 }
 
 // running runs a syncer until the test ends.
@@ -106,8 +112,7 @@ func TestRun_anEventDuringAFullSync(t *testing.T) {
 	w.must(err)
 	defer other.Close()
 	second := w.push("team/new:v2")
-	_, err = other.Hint(t.Context(), "local", []inventory.Hint{{Repository: "team/new"}}, w.clock())
-	w.must(err)
+	w.hintTo(other, inventory.Hint{Repository: "team/new"})
 	t.Logf("by way of another process: %s", w.within(latency, "what another process heard of is there", w.has("team/new", second)).Round(time.Millisecond))
 
 	close(free)
@@ -155,15 +160,56 @@ func TestRun_anEventThatIsWrong(t *testing.T) {
 			w := newWorld(t)
 			d := w.push("app:v1")
 			w.sync()
-			w.answer(at("/v2/made/up/", status(code)))
+			var asked atomic.Int64
+			w.answer(at("/v2/made/up/", func(rw http.ResponseWriter, r *http.Request) { asked.Add(1); status(code)(rw, r) }))
 			w.running(w.syncer)
 			w.hint("made/up")
 			w.syncer.Hinted()
+			w.within(latency, "the registry is asked", func() bool { return asked.Load() == 1 })
+			w.pass(3 * time.Second) // it may only have been too soon
 			w.within(latency, "it is forgotten", func() bool { return w.registry().State.RepositoryCount == 1 })
 			if s := w.registry().State; s.FailingRepos != 0 || s.Failing != nil {
 				t.Errorf("something is failing: %+v", s)
 			}
 			w.expect("app", d, inventory.Unsigned, inventory.ReasonNoSignature)
+		})
+	}
+}
+
+// TestRun_anEventThatComesTooSoon: distribution tells of a push before it writes
+// the tag, and lists the tag before it has it.
+func TestRun_anEventThatComesTooSoon(t *testing.T) {
+	for what, path := range map[string]string{"to see the repository": "/v2/new/tags/list", "to see the tag": "/v2/new/manifests/v1"} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t)
+			d := w.push("new:v1")
+			var asked atomic.Int64
+			w.answer(func(rw http.ResponseWriter, r *http.Request) bool {
+				if strings.HasPrefix(r.URL.Path, "/v2/_catalog") {
+					body("application/json", `{"repositories":[]}`)(rw, r)
+					return true
+				}
+				return strings.HasPrefix(r.URL.Path, path) && asked.Add(1) == 1 && at("", status(http.StatusNotFound))(rw, r)
+			})
+			w.running(w.syncer)
+			w.hint("new")
+			w.syncer.Hinted()
+			w.within(latency, "the registry was asked", func() bool { return asked.Load() > 0 })
+			w.pass(3 * time.Second)
+			w.within(latency, "the image is there", w.has("new", d))
+			w.pass(3 * time.Second)
+			n := asked.Load()
+			w.hint("new") // of nothing new: it is read, and once more
+			w.syncer.Hinted()
+			w.within(latency, "it is read", func() bool { return asked.Load() > n })
+			w.within(latency, "one more look is planned", func() bool {
+				next, err := w.store.NextDue(t.Context())
+				return err == nil && next.After(w.clock()) && next.Before(w.clock().Add(time.Minute))
+			})
+			for range 10 { // far from the next ordinary look
+				w.pass(time.Second)
+			}
+			w.within(latency, "it is read once more", func() bool { return asked.Load() > n+1 })
 		})
 	}
 }
@@ -195,8 +241,7 @@ func TestRun_aDeletedRepository(t *testing.T) {
 				return at("/v2/_catalog", catalog)(rw, r) || at("/v2/old/", status(http.StatusNotFound))(rw, r)
 			})
 			w.running(w.syncer)
-			_, err := w.store.Hint(t.Context(), "local", []inventory.Hint{{Repository: "old", Deleted: true}}, w.clock())
-			w.must(err)
+			w.hintTo(w.store, inventory.Hint{Repository: "old", Deleted: true})
 			w.syncer.Hinted()
 			w.within(latency, "it is known to be missing", func() bool { return w.registry().State.FailingRepos == 1 })
 			if n := listings.Load(); n != 0 {
