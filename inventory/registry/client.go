@@ -33,8 +33,8 @@ type Client struct {
 	permits  chan struct{}
 	referral capability
 	silence  silence
-	retried  atomic.Int64
-	spared   atomic.Int64 // questions that weren't asked
+	retried  *atomic.Int64 // shared with its services
+	spared   atomic.Int64  // questions that weren't asked
 }
 
 // New makes a client. It fails on a configuration that can't be right, with an
@@ -73,7 +73,7 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 	c := &Client{
 		name: cfg.Name, config: cfg, dialer: d, origin: origin, address: "the registry's url", globs: cfg.Repositories, limits: limits,
 		log: cfg.Logger, now: cfg.Now, sleep: cfg.Wait,
-		permits: make(chan struct{}, limits.Concurrent),
+		permits: make(chan struct{}, limits.Concurrent), retried: &atomic.Int64{},
 	}
 	if len(c.globs) == 0 {
 		c.globs = []inventory.Glob{"**"}

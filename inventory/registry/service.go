@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ const serviceScope = "service"
 // Service is another HTTP API of a registry product, such as the one it lists
 // its repositories with, at the registry's own host or at another. It is asked
 // over what the registry itself is asked over: checked addresses, deadlines,
-// caps, each host's pace, and Client.Requests counts it. What it is shown as
+// caps, each host's pace, and Client.Traffic counts it. What it is shown as
 // credentials is its caller's business; they go to its host and nowhere else,
 // and the registry's own go to no other host than the registry's.
 type Service struct {
@@ -66,7 +67,7 @@ func (c *Client) Service(address string) (*Service, error) {
 		return nil, err
 	}
 	other.address = "listing_url of this registry"
-	other.permits = c.permits
+	other.permits, other.retried = c.permits, c.retried
 	other.guard.pace = c.guard.pace
 	other.guard.inner = &beside{inner: other.guard.inner, counted: c.guard, now: c.now}
 	return &Service{client: other, base: base}, nil
@@ -125,6 +126,26 @@ func (s *Service) Credentials(ctx context.Context) (username, password string, e
 	}
 	return config.Username, config.Password, nil
 }
+
+// TokenService is what the token service is called that the registry sends its
+// clients to ("service" in its challenge, distribution's "Token Authentication
+// Specification"); "" while nothing has been asked of the registry, and for one
+// that hands out no tokens.
+func (c *Client) TokenService() string {
+	c.auth.mu.Lock()
+	defer c.auth.mu.Unlock()
+	if c.auth.challenge == nil {
+		return ""
+	}
+	for _, value := range c.auth.challenge.header.Values("WWW-Authenticate") {
+		if found := serviceParameter.FindStringSubmatch(value); found != nil && isBearer(value) {
+			return found[1]
+		}
+	}
+	return ""
+}
+
+var serviceParameter = regexp.MustCompile(`(?i)[\s,]service="([^"]*)"`)
 
 // Ask asks until there is an answer or no sense in asking again; any status is
 // an answer. A redirect to another host isn't followed. err is a LookError.

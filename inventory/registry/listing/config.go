@@ -13,7 +13,8 @@ import (
 
 // The ways to list. Auto is Docker Hub's, GHCR's, Quay's and GitLab's own for
 // the hosts of those services, and the catalog everywhere else: what product
-// answers at another host can't be told with certainty.
+// answers at another host can't be told with certainty, but for Harbor's, which
+// says so when it refuses the catalog.
 const (
 	Auto      = "auto"
 	Catalog   = "catalog"
@@ -59,7 +60,8 @@ func (c Config) Check() *Problem {
 
 // plan is what a configuration comes to.
 type plan struct {
-	lister     lister // nil for the catalog
+	catalog    bool   // the lister is for when it is refused
+	lister     lister // nil for the catalog alone
 	url        string // "" at the registry's own host
 	namespaces []string
 }
@@ -81,11 +83,15 @@ func (c Config) plan() (plan, *Problem) {
 		return plan{}, refuse("listing", "expected one of %s, found %q", strings.Join(ways, ", "), c.Way)
 	}
 	known := services[hostOf(c.Registry)]
-	if way == Auto {
-		way = cmp.Or(known.way, Catalog)
-	}
-	if way == Catalog {
-		return plan{}, c.checkCatalog()
+	switch {
+	case way == Auto && known.way != "":
+		way = known.way
+	case way == Auto:
+		p := plan{catalog: true, lister: harbor{}}
+		p.namespaces, _ = namespaces(Harbor, c.Repositories)
+		return p, c.checkCatalog()
+	case way == Catalog:
+		return plan{catalog: true}, c.checkCatalog()
 	}
 	p := plan{url: c.URL}
 	if p.url == "" && known.way == way {

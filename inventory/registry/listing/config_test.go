@@ -83,6 +83,9 @@ func TestConfig_choosesTheWay(t *testing.T) {
 			t.Errorf("%s: %v", name, problem)
 			continue
 		}
+		if p.catalog {
+			p.lister, p.namespaces = nil, nil // what is asked when it is refused has a test of its own
+		}
 		if p.lister != tt.lister || p.url != tt.url || !slices.Equal(p.namespaces, tt.namespaces) {
 			t.Errorf("%s: %#v at %q for %q", name, p.lister, p.url, p.namespaces)
 		}
@@ -119,5 +122,51 @@ func TestRepositories_anEmptyCatalogOfArtifactRegistrySaysNothing(t *testing.T) 
 	c.Repositories = globs(t, "p/r/plain")
 	if gar, err = New(r.Client, c); err != nil || gar.hollow {
 		t.Errorf("plain names are doubted; %v", err)
+	}
+}
+
+// harborFront is a Harbor whose catalog is for administrators; name is what its
+// token service is called.
+func harborFront(t *testing.T, name string) *server {
+	harbor := fakeHarbor(t, robot, secret)
+	return serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/service/token":
+			status(w, 200, `{"token":"registry-token"}`)
+		case strings.HasPrefix(r.URL.Path, "/v2/"):
+			w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/service/token",service="`+name+`"`)
+			status(w, 401, `{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to list catalog"}]}`)
+		default:
+			harbor.Config.Handler.ServeHTTP(w, r)
+		}
+	})
+}
+
+// TestRepositories_ofAHarborWhoseCatalogIsRefused holds that Harbor needn't be
+// named: its API is asked in the catalog's place, with the registry's
+// credentials, at the registry's host.
+func TestRepositories_ofAHarborWhoseCatalogIsRefused(t *testing.T) {
+	s := harborFront(t, "harbor-registry")
+	for _, way := range []string{"", Auto} {
+		r := open(t, s, Config{Way: way, Repositories: globs(t, "payments/api", "**")})
+		if got, err := repositories(r); err != nil || !slices.Equal(got, []string{"payments/api", "library/base", "payments/jobs/nightly"}) {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+	_, err := repositories(open(t, s, Config{Way: Catalog, Repositories: globs(t, "**")}))
+	wantLook(t, err, inventory.ReasonRegistryDenied, "plain names")
+	_, err = repositories(open(t, harborFront(t, "some-registry"), Config{Repositories: globs(t, "**")}))
+	wantLook(t, err, inventory.ReasonRegistryDenied, "plain names", "listing")
+	// A token service that isn't known to be the registry's is shown nothing, nor is its API asked.
+	elsewhere := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="http://token.invalid/service/token",service="harbor-registry"`)
+		status(w, 401, `{}`)
+	})
+	_, err = repositories(open(t, elsewhere, Config{Repositories: globs(t, "**")}))
+	wantLook(t, err, inventory.ReasonRegistryDenied, "token_hosts")
+	for _, r := range elsewhere.all() {
+		if r.Header.Get("Authorization") != "" || r.URL.Path != "/v2/" {
+			t.Errorf("%s was asked for with %q", r.URL, r.Header.Get("Authorization"))
+		}
 	}
 }

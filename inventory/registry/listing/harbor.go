@@ -20,6 +20,10 @@ import (
 // not asked: older versions show a robot account only the public ones there.
 type harbor struct{ username, password string }
 
+// harborTokenService is what Harbor's token service is called; it can't be called
+// otherwise (src/core/service/token).
+const harborTokenService = "harbor-registry"
+
 func (h harbor) authorize(ctx context.Context, r *reading) (http.Header, error) {
 	username, password := h.username, h.password
 	if username == "" {

@@ -305,8 +305,8 @@ func TestHostile_credentials(t *testing.T) {
 				t.Errorf("%s was shown the registry's credentials", q.URL)
 			}
 		}
-		if n := len(at.all()); n != s.before+1 || r.Requests() != int64(n) {
-			t.Errorf("%d requests, %d counted", n, r.Requests())
+		if n := len(at.all()); n != s.before+1 || r.Traffic().Requests != int64(n) {
+			t.Errorf("%d requests, %d counted", n, r.Traffic().Requests)
 		}
 	})
 }
@@ -345,6 +345,9 @@ func TestHostile_throttled(t *testing.T) {
 		})
 		if names, err := repositories(r); err != nil || len(names) != 1 || n != 2 {
 			t.Errorf("%v, %v after %d requests", names, err, n)
+		}
+		if got, want := r.Traffic(), (inventory.Traffic{Requests: int64(s.before + 2), Retried: 1}); got != want {
+			t.Errorf("%+v is counted, not %+v", got, want)
 		}
 	})
 }

@@ -42,7 +42,7 @@ type Registry struct {
 	*registry.Client
 	globs      []inventory.Glob
 	service    *registry.Service // nil for the catalog, and where nothing is to be listed
-	lister     lister
+	lister     lister            // without service: what is asked when the catalog is refused
 	namespaces []string
 	hollow     bool // an empty catalog says nothing
 }
@@ -56,7 +56,7 @@ func New(client *registry.Client, c Config) (*Registry, error) {
 	}
 	r := &Registry{Client: client, globs: c.Repositories, lister: p.lister, namespaces: p.namespaces}
 	r.hollow = strings.HasSuffix(hostOf(c.Registry), "-docker.pkg.dev") && slices.ContainsFunc(c.Repositories, inventory.Glob.Wild)
-	if p.lister == nil || len(p.namespaces) == 0 {
+	if p.catalog || len(p.namespaces) == 0 {
 		return r, nil
 	}
 	service, err := client.Service(p.url)
@@ -89,10 +89,14 @@ func (r *Registry) Repositories(ctx context.Context, page func(names []string) e
 			return err
 		}
 	}
+	return r.byService(ctx, r.service, seen, page)
+}
 
-	walk, ctx, cancel := r.service.Walk(ctx)
+// byService asks the product's API. Names in seen aren't passed on again.
+func (r *Registry) byService(ctx context.Context, service *registry.Service, seen map[string]bool, page func(names []string) error) error {
+	walk, ctx, cancel := service.Walk(ctx)
 	defer cancel()
-	reading := &reading{service: r.service, walk: walk, globs: r.globs, found: func(what string, names []string) error {
+	reading := &reading{service: service, walk: walk, globs: r.globs, found: func(what string, names []string) error {
 		fresh, odd := names[:0:0], 0
 		for _, n := range names {
 			switch {
@@ -105,7 +109,7 @@ func (r *Registry) Repositories(ctx context.Context, page func(names []string) e
 				}
 			}
 		}
-		r.service.WarnOdd(what, odd)
+		service.WarnOdd(what, odd)
 		if len(fresh) == 0 {
 			return nil
 		}
@@ -118,39 +122,54 @@ func (r *Registry) Repositories(ctx context.Context, page func(names []string) e
 	return each(r.namespaces, func(namespace string) error { return r.lister.list(ctx, reading, namespace) })
 }
 
-// byCatalog reads the catalog. Google Artifact Registry has one that holds
-// nothing, whatever there is.
+// byCatalog reads the catalog. Two products have one that doesn't help: Google
+// Artifact Registry's holds nothing, whatever there is; Harbor's is for
+// administrators, and unless the catalog was asked for by name, Harbor's API at
+// the same host is asked in its place.
 func (r *Registry) byCatalog(ctx context.Context, page func(names []string) error) error {
-	listed := false
+	seen, listed := map[string]bool{}, false
 	err := r.Client.Repositories(ctx, func(names []string) error {
 		for _, n := range names {
+			seen[n] = true
 			listed = listed || !slices.Contains(r.globs, inventory.Glob(n))
 		}
 		return page(names)
 	})
-	if err == nil && !listed && r.hollow {
+	switch {
+	case r.lister != nil && denied(err) && r.TokenService() == harborTokenService:
+		service, err := r.Client.Service("")
+		if err != nil {
+			return err
+		}
+		return r.byService(ctx, service, seen, page)
+	case err == nil && !listed && r.hollow:
 		return &inventory.LookError{Reason: inventory.ReasonRegistryDenied,
 			Message: "Google Artifact Registry doesn't list its repositories: write their plain names under repositories of this registry, as project/repository/image, instead of patterns."}
 	}
 	return err
 }
 
+// denied reports whether somebody has to give us rights.
+func denied(err error) bool {
+	e, ok := errors.AsType[*inventory.LookError](err)
+	return ok && e.Reason == inventory.ReasonRegistryDenied
+}
+
 // each goes on after what is denied, and returns the first of such errors.
 func each(namespaces []string, list func(namespace string) error) error {
-	var denied error
+	var first error
 	for _, n := range namespaces {
 		err := list(n)
-		if e, ok := errors.AsType[*inventory.LookError](err); ok && e.Reason == inventory.ReasonRegistryDenied {
-			if denied == nil {
-				denied = err
+		switch {
+		case denied(err):
+			if first == nil {
+				first = err
 			}
-			continue
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}
-	return denied
+	return first
 }
 
 // reading is one listing under way.

@@ -65,8 +65,8 @@ func TestHarbor(t *testing.T) {
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, %v", tt.patterns, got, err)
 		}
-		if n := len(s.all()) - before; n != tt.asked || r.Requests() != int64(n) {
-			t.Errorf("%s: %d requests, %d counted, want %d", tt.patterns, n, r.Requests(), tt.asked)
+		if n := len(s.all()) - before; n != tt.asked || r.Traffic().Requests != int64(n) {
+			t.Errorf("%s: %d requests, %d counted, want %d", tt.patterns, n, r.Traffic().Requests, tt.asked)
 		}
 	}
 }
@@ -213,8 +213,8 @@ func TestDockerHub(t *testing.T) {
 	c := Config{Way: DockerHub, URL: s.URL, Username: "acmebot", Token: "dckr_pat_x", Repositories: globs(t, "acme/*")}
 	r := open(t, nobody(t), c)
 	got, err := repositories(r)
-	if err != nil || !slices.Equal(got, []string{"acme/api", "acme/jobs", "acme/web"}) || r.Requests() != 3 {
-		t.Errorf("%v, %v, %d requests", got, err, r.Requests())
+	if err != nil || !slices.Equal(got, []string{"acme/api", "acme/jobs", "acme/web"}) || r.Traffic().Requests != 3 {
+		t.Errorf("%v, %v, %d requests", got, err, r.Traffic().Requests)
 	}
 	c.Token = "wrong"
 	_, err = repositories(open(t, nobody(t), c))
