@@ -53,7 +53,11 @@ func (d *DB) RecordImages(ctx context.Context, w *inventory.RepositoryWork, find
 				return inventory.ErrRejudge
 			}
 		}
-		return d.recordImages(ctx, tx, w.Repository, active, findings, now)
+		rest, err := d.recordUnchanged(ctx, tx, w.Repository.ID, findings, now)
+		if err != nil || len(rest) == 0 {
+			return err
+		}
+		return d.recordImages(ctx, tx, w.Repository, active, rest, now)
 	})
 	if err != nil {
 		return fmt.Errorf("storing images of %s: %w", w.Repository.FullName(), err)

@@ -1,7 +1,11 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -338,4 +342,77 @@ func TestApplyConfig_teamsChange(t *testing.T) {
 		}
 		w.noDrift()
 	})
+}
+
+func TestRecordImages_anUnchangedImageIsOnlySeenAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.list("local", "app")
+		first := w.now
+		w.look("local", "app", unsigned(1, "v1"), signed(2, inventory.Trusted, []int{1}, "v2", "stable"), failed(3, "v3"))
+		w.after(time.Minute)
+		still := func(n int, tags ...string) inventory.ImageFinding {
+			return inventory.ImageFinding{Digest: digest(n), Unchanged: true, Tags: tags}
+		}
+		// The second loses a tag to the first, and the third was unknown.
+		w.look("local", "app", still(1, "v1", "stable"), still(2, "v2"), still(3, "v3"))
+		for n, want := range map[int]string{1: "[stable v1]", 2: "[v2]", 3: "[v3]"} {
+			i := w.image("local", "app", digest(n))
+			if fmt.Sprint(i.Tags) != want || !i.LastSeen.Equal(w.now) || !i.CheckedAt.Equal(w.now) || !i.FirstSeen.Equal(first) {
+				t.Errorf("image %d has %v, was seen from %v to %v and checked at %v", n, i.Tags, i.FirstSeen, i.LastSeen, i.CheckedAt)
+			}
+		}
+		if i := w.image("local", "app", digest(2)); i.Status != inventory.Trusted || len(i.Signatures) != 1 || len(i.History) != 1 {
+			t.Errorf("what was known of it is %+v", i)
+		}
+		if stale, err := w.db.StaleVerdicts(t.Context(), w.now, 10); err != nil || len(stale) != 1 {
+			t.Errorf("to be judged again are %v, %v", stale, err)
+		}
+		w.noDrift()
+	})
+}
+
+// Most of a sync is that nothing changed: that must cost next to nothing.
+func TestRecordImages_unchangedImagesTouchNoIndex(t *testing.T) {
+	w := newWorld(t, "sqlite:"+t.TempDir()+"/signboard.db")
+	w.list("local", "app")
+	var findings []inventory.ImageFinding
+	for n := range 200 {
+		findings = append(findings, signed(n, inventory.Trusted, []int{1}, fmt.Sprint("v", n)))
+	}
+	w.look("local", "app", findings...)
+	for i := range findings {
+		findings[i] = inventory.ImageFinding{Digest: findings[i].Digest, Tags: findings[i].Tags, Unchanged: true}
+	}
+	work := w.claim("local", "app")
+	var wrote []string
+	w.must(w.db.write(t.Context(), func(tx querier) error {
+		rest, err := w.db.recordUnchanged(t.Context(), written{tx, &wrote}, work.Repository.ID, findings, w.now)
+		if len(rest) != 0 {
+			t.Errorf("%d findings are left", len(rest))
+		}
+		return err
+	}))
+	if len(wrote) != 1 || wrote[0] != "update images set last_seen = $1, checked_at = $1 where id in" {
+		t.Errorf("it wrote %q", wrote)
+	}
+	columns, err := column[string](t.Context(), w.db.reader, `
+		select c.name
+		from sqlite_master m, pragma_index_info(m.name) c
+		where m.type = 'index' and m.tbl_name = 'images' and c.name in ('last_seen', 'checked_at')`)
+	if err != nil || len(columns) != 0 {
+		t.Errorf("an index holds %v, %v", columns, err)
+	}
+}
+
+// written notes what a transaction writes.
+type written struct {
+	querier
+	statements *[]string
+}
+
+func (w written) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	begin, _, _ := strings.Cut(query, " (")
+	*w.statements = append(*w.statements, begin)
+	return w.querier.ExecContext(ctx, query, args...)
 }
