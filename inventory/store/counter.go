@@ -125,17 +125,14 @@ func (ds deltas) apply(ctx context.Context, d *DB, tx querier, now time.Time) er
 			}
 		}
 	}
+	var changes []signerChange
 	for _, id := range signers {
-		if *ofOne[id] == (counts{}) {
-			continue
+		if c := *ofOne[id]; c != (counts{}) {
+			changes = append(changes, signerChange{id, c.images, c.waiting})
 		}
-		_, err := tx.ExecContext(ctx, `
-			update signers
-			set images = images + $1, waiting = waiting + $2
-			where id = $3`, ofOne[id].images, ofOne[id].waiting, id)
-		if err != nil {
-			return err
-		}
+	}
+	if err := countSigners(ctx, tx, changes); err != nil {
+		return err
 	}
 	err := insert(ctx, tx, "insert into counters (kind, value, status, n)", rows,
 		"on conflict (kind, value, status) do update set n = counters.n + excluded.n")

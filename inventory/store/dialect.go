@@ -396,3 +396,44 @@ func listOf[T any](values []any, of func(any) T) []T {
 	}
 	return list
 }
+
+// signerChange is by how much the counts in a signer's own row change.
+type signerChange struct {
+	id              string
+	images, waiting int64
+}
+
+// countSigners changes the counts of signers, which are in the order of their
+// ids. PostgreSQL is asked once for all: each statement is a way there and back.
+func countSigners(ctx context.Context, tx querier, changes []signerChange) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	if !tx.postgres() {
+		for _, c := range changes {
+			_, err := tx.ExecContext(ctx, `
+				update signers
+				set images = images + $1, waiting = waiting + $2
+				where id = $3`, c.images, c.waiting, c.id)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var ids []string
+	var images, waiting []int64
+	for _, c := range changes {
+		ids, images, waiting = append(ids, c.id), append(images, c.images), append(waiting, c.waiting)
+	}
+	// An update with a join locks in any order.
+	if _, err := tx.ExecContext(ctx, "select id from signers where id = any($1) order by id for update", ids); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `
+		update signers s
+		set images = s.images + c.images, waiting = s.waiting + c.waiting
+		from unnest($1::text[], $2::bigint[], $3::bigint[]) as c (id, images, waiting)
+		where s.id = c.id`, ids, images, waiting)
+	return err
+}
