@@ -33,7 +33,8 @@ const (
 	See              Permission = "see"
 	DecideSigner     Permission = "decide about signers"
 	DecideQuarantine Permission = "quarantine and release images"
-	SyncNow          Permission = "start a sync"
+	SyncNow          Permission = "start or end a sync"
+	TryRegistry      Permission = "test a registry's credentials"
 	ManageTokens     Permission = "manage tokens"
 )
 
@@ -64,7 +65,7 @@ func (a Actor) May(p Permission) bool {
 		return a.Role >= Viewer
 	case DecideSigner, DecideQuarantine, SyncNow:
 		return a.Role >= Reviewer
-	case ManageTokens:
+	case ManageTokens, TryRegistry:
 		return a.Role >= Admin
 	}
 	return false

@@ -144,3 +144,11 @@ type Repository struct {
 
 // FullName is the name scopes and teams match: "registry/repository".
 func (r Repository) FullName() string { return r.Registry + "/" + r.Name }
+
+// Step is one thing that was tried with a registry, and what came of it in one
+// sentence.
+type Step struct {
+	Name    string // what was tried
+	Result  Result
+	Message string
+}

@@ -139,9 +139,36 @@
     const status = event.detail.ctx?.response?.status ?? 200;
     if (status >= 400 && status !== 422) {
       event.preventDefault();
-      if (event.detail.ctx.sourceElement?.id !== "registries") location.assign(event.detail.ctx.request.action);
+      location.assign(event.detail.ctx.request.action);
     }
   });
+
+  // What changes while a page is open, as the server says it: each event is a
+  // part of the page. A tab that nobody sees asks for nothing.
+
+  const live = find("[data-live]");
+  if (live) {
+    let source, later;
+    const listen = () => {
+      clearTimeout(later);
+      source?.close();
+      if (document.hidden) return;
+      source = new EventSource(live.dataset.live);
+      source.onmessage = (event) => {
+        const part = document.createElement("template");
+        part.innerHTML = event.data;
+        const target = document.getElementById(part.content.firstElementChild?.id);
+        if (target) htmx.swap({ text: event.data, target, sourceElement: target, swap: "outerMorph" });
+      };
+      source.onerror = () => {
+        if (source.readyState === EventSource.CLOSED) later = setTimeout(listen, 30000); // refused: too many pages are open
+      };
+    };
+    document.addEventListener("visibilitychange", listen);
+    addEventListener("pagehide", () => source?.close());
+    addEventListener("pageshow", (event) => event.persisted && listen());
+    listen();
+  }
 
   // On a small screen the list comes before the ways to narrow it
 

@@ -131,14 +131,39 @@ func syncingSentence(list []inventory.Registry) string {
 	return "Reading " + strings.Join(names, ", ") + " now."
 }
 
-// refreshEvery asks more often while something moves.
-func refreshEvery(p RegistriesPage) string {
-	for _, r := range p.Registries {
-		if r.State.SyncStartedAt != nil {
-			return "every 2s"
-		}
+// reached says how far a sync is, as numbers that keep their places.
+func reached(p inventory.Progress) []string {
+	said := []string{}
+	if p.Listed > 0 {
+		said = append(said, ui.Number(p.Repositories)+" of "+ui.Count(p.Listed, "repository", "repositories"))
 	}
-	return "every 5s"
+	if p.Unread > 0 { // more than is known yet
+		said = append(said, ui.Count(p.Done, "image", "images")+" looked at")
+	} else {
+		said = append(said, ui.Number(p.Done)+" of "+ui.Count(p.Known, "image", "images"))
+	}
+	said = append(said, ui.Count(p.Verified, "signature", "signatures")+" checked")
+	if p.Failed > 0 {
+		said = append(said, ui.Number(p.Failed)+" could not be checked")
+	}
+	return said
+}
+
+// bar is how much of a sync is done: of its images where all are known, of its
+// repositories otherwise.
+func bar(p inventory.Progress) (done, of int) {
+	if p.Unread == 0 && p.Known > 0 {
+		return min(p.Done, p.Known), p.Known
+	}
+	return min(p.Repositories, p.Listed), max(p.Listed, 1)
+}
+
+// lastOrThis says which sync the numbers of a registry are of.
+func lastOrThis(r inventory.Registry) string {
+	if r.State.SyncStartedAt != nil {
+		return "present"
+	}
+	return "last"
 }
 
 // actorWord says what an actor is.

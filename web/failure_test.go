@@ -32,6 +32,12 @@ func (b broken) Quarantine(context.Context, inventory.Actor, decision.Quarantine
 }
 func (b broken) Release(context.Context, inventory.Actor, string, string) error { return b.fail() }
 
+func (b broken) SyncNow(context.Context, inventory.Actor, string) error    { return b.fail() }
+func (b broken) CancelSync(context.Context, inventory.Actor, string) error { return b.fail() }
+func (b broken) TryRegistry(context.Context, inventory.Actor, string) ([]inventory.Step, error) {
+	return nil, b.fail()
+}
+
 // breaking puts a broken store under the frame of every page and behind every
 // form.
 func breaking(fail func() error) func(*web.Routes) {
@@ -42,8 +48,7 @@ func breaking(fail func() error) func(*web.Routes) {
 		} {
 			pages.Around = b
 		}
-		r.Signer.Door, r.Quarantine.Door = b, b
-		r.Registry.Sync = func(context.Context, inventory.Actor, string) error { return fail() }
+		r.Signer.Door, r.Quarantine.Door, r.Registry.Door = b, b, b
 	}
 }
 
@@ -192,16 +197,24 @@ func TestCanceledWhileItRuns_isNobodysFault(t *testing.T) {
 func TestSlowRequest_endsInTime(t *testing.T) {
 	deadline := make(chan time.Time, 1)
 	w := newWorld(t, plan{change: func(r *web.Routes) {
-		r.Registry.Sync = func(ctx context.Context, _ inventory.Actor, _ string) error {
-			at, _ := ctx.Deadline()
-			deadline <- at
-			return nil
-		}
+		r.Registry.Door = timed{r.Registry.Door, deadline}
 	}})
 	w.post(reviewer, "/registries/local/sync", nil)
 	if left := time.Until(<-deadline); left < time.Second || left > 30*time.Second {
 		t.Errorf("a request may take %s", left)
 	}
+}
+
+// timed tells how long a request may take.
+type timed struct {
+	handlers.RegistryDoor
+	deadline chan<- time.Time
+}
+
+func (d timed) SyncNow(ctx context.Context, _ inventory.Actor, _ string) error {
+	at, _ := ctx.Deadline()
+	d.deadline <- at
+	return nil
 }
 
 type canceling struct {

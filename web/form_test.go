@@ -38,9 +38,10 @@ func (w *world) forms(held inventory.Quarantine) map[string]form {
 			target: "/quarantine/" + held.ID + "/release", fields: url.Values{"reason": {"false alarm"}},
 			goes: "/quarantine", notice: "Released.", action: "image.release", object: string(digest(7)),
 		},
-		"/registries/{name}/sync": {target: "/registries/local/sync", goes: "/registries", notice: "The sync of local starts now."},
-		"/auth/logout":            {target: "/auth/logout", goes: "/signin?signed_out=1", open: true},
-		"/theme":                  {target: "/theme", fields: url.Values{"theme": {"dark"}, "return": {"/images?q=x"}}, goes: "/images?q=x", open: true},
+		"/registries/{name}/sync":   {target: "/registries/local/sync", goes: "/registries", notice: "The sync of local starts now.", action: "registry.sync", object: "local"},
+		"/registries/{name}/cancel": {target: "/registries/local/cancel", goes: "/registries", notice: "The sync of local is cancelled.", action: "registry.cancel", object: "local"},
+		"/auth/logout":              {target: "/auth/logout", goes: "/signin?signed_out=1", open: true},
+		"/theme":                    {target: "/theme", fields: url.Values{"theme": {"dark"}, "return": {"/images?q=x"}}, goes: "/images?q=x", open: true},
 	}
 }
 
@@ -54,6 +55,9 @@ func eachForm(t *testing.T, test func(w *world, f form)) {
 		t.Run(route, func(t *testing.T) {
 			w := newWorld(t, plan{})
 			_, held := w.fill()
+			if strings.HasSuffix(route, "/cancel") { // there is something to cancel
+				w.must(w.db.MakeDue(t.Context(), inventory.SyncScope{Registry: "local"}, noon))
+			}
 			test(w, w.forms(held)[route])
 		})
 	}

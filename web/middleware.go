@@ -201,10 +201,17 @@ func (g Guard) headers(next http.Handler) http.Handler {
 	})
 }
 
+// stream is the address whose answer lasts as long as somebody listens.
+const stream = "/registries/events"
+
 // limits bounds what a request may send and how long it may take.
 func (g Guard) limits(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if r.URL.Path == stream {
+			next.ServeHTTP(w, r)
+			return
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))

@@ -50,6 +50,7 @@ func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	working.Go(func() { a.syncer.Run(ctx) })
 	working.Go(func() { a.trust.run(ctx) })
 	working.Go(func() { a.retain(ctx) })
+	working.Go(func() { a.live.Run(ctx) })
 	defer working.Wait()
 	defer cancel()
 	return web.Serve(ctx, l, a.handler(demo), a.log)
@@ -91,7 +92,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Image:      image,
 		Signer:     handlers.Signer{Pages: pages, Store: a.store, Images: a.store, Door: a.door, Approvers: c.Review.Approvers},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: a.store, Images: image, Door: a.door},
-		Registry:   handlers.Registry{Pages: pages, Store: a.store, Sync: a.syncNow},
+		Registry:   handlers.Registry{Pages: pages, Store: a.store, Door: a.door, Live: a.live, Sessions: people},
 		Trust:      handlers.Trust{Pages: pages, Roots: a.trustRoots},
 		Audit:      handlers.Audit{Pages: pages, Store: a.store},
 		Learn:      handlers.Learn{Pages: pages},

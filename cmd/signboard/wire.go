@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signboard/handlers"
 	"signboard/inventory"
 	"signboard/inventory/decision"
 	"signboard/inventory/registry"
@@ -27,6 +28,7 @@ type app struct {
 	syncer *syncer.Syncer
 	door   decision.Door
 	trust  *trust
+	live   *handlers.Live
 
 	keys atomic.Pointer[verify.Keyring]
 
@@ -57,7 +59,7 @@ func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB, m memo
 	for _, key := range c.unused() {
 		log.Warn("this version reads the key but does nothing with it yet", "key", key)
 	}
-	a := &app{config: c, log: log, store: db}
+	a := &app{config: c, log: log, store: db, live: handlers.NewLive(db, log)}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -79,7 +81,8 @@ func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB, m memo
 	}
 	a.syncer = syncer.New(a.store, peers, tuned(syncer.Options{Log: log}))
 	a.door = decision.Door{
-		Signers: a.store, Quarantines: a.store, Approvers: c.Review.Approvers, Decided: a.syncer.Nudge,
+		Signers: a.store, Quarantines: a.store, Registries: a.store, Approvers: c.Review.Approvers, Decided: a.syncer.Nudge,
+		Try: a.syncer.Try,
 	}
 	return a, nil
 }
@@ -111,7 +114,7 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 	}
 	return syncer.Peer{
 		Name: r.Name, Registry: lister, Inspector: a.trust.inspector(client, r, a.keys.Load),
-		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Traffic: client.Traffic, Refresh: a.loadKeys,
+		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Ping: client.Ping, Traffic: client.Traffic, Refresh: a.loadKeys,
 	}, nil
 }
 
@@ -145,29 +148,6 @@ func (a *app) registerKey(ctx context.Context, actor inventory.Actor, name strin
 		return inventory.Signer{}, err
 	}
 	return s, a.loadKeys(ctx)
-}
-
-// syncNow makes a registry due, for somebody who may ask for that.
-func (a *app) syncNow(ctx context.Context, actor inventory.Actor, name string) error {
-	if err := actor.Require(inventory.SyncNow); err != nil {
-		refusal := inventory.AuditEntry{At: time.Now(), Actor: actor, Action: "access.refused", Object: name, Reason: string(inventory.SyncNow), Address: actor.Address}
-		if err := a.store.RecordRefusal(ctx, refusal); err != nil {
-			return err
-		}
-		return err
-	}
-	known := false
-	for _, r := range a.config.Registries {
-		known = known || r.Name == name
-	}
-	if !known {
-		return inventory.Errorf(inventory.NotFound, "There is no registry called %q.", inventory.Visible(name))
-	}
-	if err := a.store.MakeDue(ctx, inventory.SyncScope{Registry: name}, time.Now()); err != nil {
-		return err
-	}
-	a.syncer.Nudge()
-	return nil
 }
 
 // origin is scheme, host and port of an address.

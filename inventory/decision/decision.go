@@ -18,8 +18,11 @@ const maxReason = 2000
 type Door struct {
 	Signers     Store
 	Quarantines QuarantineStore
-	Approvers   int
-	Clock       func() time.Time // nil: time.Now
+	Registries  RegistryStore
+	// Try asks a registry what its credentials let us do, within a bounded time.
+	Try       func(ctx context.Context, registry string) ([]inventory.Step, error)
+	Approvers int
+	Clock     func() time.Time // nil: time.Now
 	// Decided is called after each decision that verdicts may follow from; nil
 	// is fine. It must not block.
 	Decided func()

@@ -1,6 +1,6 @@
 // Package decision is the only door through which a person changes trust:
 // approving, rejecting and revoking signers, registering keys, quarantining and
-// releasing images. Each verb asks actor.May, decides in pure code, and hands
+// releasing images; and through which a person starts or ends a sync. Each verb asks actor.May, decides in pure code, and hands
 // the decision to the store together with its audit entry; there is no other
 // way to write either. It renders nothing and knows no SQL.
 package decision
@@ -37,5 +37,14 @@ type QuarantineStore interface {
 	// RecordRelease ends a quarantine that stands; Conflict when it no longer
 	// does.
 	RecordRelease(ctx context.Context, q inventory.Quarantine, entry inventory.AuditEntry) error
+	RecordRefusal(ctx context.Context, entry inventory.AuditEntry) error
+}
+
+// RegistryStore writes what a person asks of a registry's sync.
+type RegistryStore interface {
+	// RecordSyncRequest makes a registry due now, or fails with NotFound.
+	RecordSyncRequest(ctx context.Context, registry string, now time.Time, entry inventory.AuditEntry) error
+	// RecordCancellation ends a registry's sync; Conflict when there is none.
+	RecordCancellation(ctx context.Context, registry string, now time.Time, entry inventory.AuditEntry) error
 	RecordRefusal(ctx context.Context, entry inventory.AuditEntry) error
 }

@@ -17,12 +17,7 @@ import (
 // sync; only when it isn't even known which image the reference means, its
 // digest is empty. The error is the store's.
 func (s *Syncer) Once(ctx context.Context, registry, repository, reference string) ([]inventory.ImageFinding, error) {
-	var peer *Peer
-	for i := range s.peers {
-		if s.peers[i].Name == registry {
-			peer = &s.peers[i]
-		}
-	}
+	peer := s.peer(registry)
 	if peer == nil {
 		return nil, inventory.Errorf(inventory.NotFound, "There is no registry called %q.", inventory.Visible(registry))
 	}

@@ -151,6 +151,9 @@ type Progress interface {
 	RecordProgress(ctx context.Context, r inventory.SyncReport, now time.Time) (inventory.SyncState, error)
 	// SyncState says how far the sync is, of what the scope holds.
 	SyncState(ctx context.Context, scope inventory.SyncScope, now time.Time) (inventory.SyncState, error)
+	// KnownRepository is the name of a repository of a registry; empty when none
+	// is known.
+	KnownRepository(ctx context.Context, registry string) (string, error)
 }
 
 // Store is all of the inventory that a Syncer needs.

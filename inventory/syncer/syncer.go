@@ -23,7 +23,10 @@ type Peer struct {
 	Interval  time.Duration    // between two complete syncs
 	// Listed says that the repositories come from the registry's own catalog,
 	// so that one without tags is empty rather than mistyped.
-	Listed  bool
+	Listed bool
+	// Ping asks whether there is a registry that talks to us; Try calls it. May be
+	// nil.
+	Ping    func(ctx context.Context) error
 	Traffic func() inventory.Traffic // so far, for the progress; may be nil
 	// Refresh brings the trust material up to date; it is called before kept
 	// material is checked again, and after a repository was claimed and before it

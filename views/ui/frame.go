@@ -29,6 +29,10 @@ type Frame struct {
 	// empty for none.
 	Notice string
 
+	// Refresh has a browser without JavaScript load the page again after so long;
+	// 0 is never.
+	Refresh time.Duration
+
 	LastSync *time.Time // the last complete sync of any registry; nil: never
 	Inbox    int        // signers that wait for a decision: the number in the menu
 	Version  string     // of the program, for the foot of the page

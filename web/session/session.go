@@ -6,8 +6,11 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -109,6 +112,26 @@ func (s *Sessions) actor(ctx context.Context) inventory.Actor {
 	return inventory.Actor{
 		Kind: inventory.UserActor, Name: p.Name, Subject: p.Subject, Groups: p.Groups, Role: s.OIDC.role(p.Groups),
 	}
+}
+
+// Current is who is behind a request now, however long ago it began, and what
+// their session is called: its token's hash. Asking doesn't make the session
+// last longer.
+func (s *Sessions) Current(ctx context.Context) (actor inventory.Actor, session string, err error) {
+	if s.provider == nil {
+		return s.Local, "local", nil
+	}
+	token := s.scs.Token(ctx)
+	sum := sha256.Sum256([]byte(token))
+	// A context of its own: the request's holds the session as it was.
+	fresh, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if fresh, err = s.scs.Load(fresh, token); err != nil {
+		return inventory.Actor{}, "", fmt.Errorf("reading a session: %w", err)
+	}
+	actor = s.actor(fresh)
+	actor.Address = inventory.ActorFrom(ctx).Address
+	return actor, hex.EncodeToString(sum[:]), nil
 }
 
 // CanSignIn reports whether there is a provider to sign in with.
