@@ -70,6 +70,10 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 	}
 
 	limits := cfg.Limits.withDefaults(cfg.AllowPrivate)
+	way, err := newRoute(cfg, limits, d)
+	if err != nil {
+		return nil, inventory.Errorf(inventory.Invalid, "the proxy of registry %q can't be used: %v", cfg.Name, err)
+	}
 	c := &Client{
 		name: cfg.Name, config: cfg, dialer: d, origin: origin, address: "the registry's url", globs: cfg.Repositories, limits: limits,
 		log: cfg.Logger, now: cfg.Now, sleep: cfg.Wait,
@@ -88,7 +92,7 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 		c.sleep = sleep
 	}
 	c.guard = &guard{
-		inner: newTransport(cfg, limits, d), origin: origin, tokens: tokens, timeout: limits.RequestTimeout,
+		inner: way, origin: origin, tokens: tokens, timeout: limits.RequestTimeout,
 		userAgent: cmp.Or(cfg.UserAgent, "signboard"),
 		pace:      newPace(limits, c.now, c.sleep),
 	}
@@ -105,8 +109,8 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 }
 
 // Traffic is what was sent so far, redirects, token requests and those of its
-// services included. Saved holds what the client itself knows of: questions to a referrers API that isn't
-// there.
+// services included. Saved holds what the client itself knows of: questions to a
+// referrers API that isn't there.
 func (c *Client) Traffic() inventory.Traffic {
 	return inventory.Traffic{Requests: c.guard.requests.Load(), Retried: c.retried.Load(), Saved: c.spared.Load()}
 }

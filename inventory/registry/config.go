@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -35,8 +36,14 @@ type Config struct {
 	TokenHosts []string
 	UserAgent  string         // default "signboard"
 	Logger     *slog.Logger   // default: discards
-	RootCAs    *x509.CertPool // default: the system's
-	Limits     Limits
+	RootCAs    *x509.CertPool // default: the system's; see ReadCA
+	// ClientCertificate is shown to the registry and its token service, to no
+	// other host; see ReadClientCertificate. May be nil.
+	ClientCertificate func() (*tls.Certificate, error)
+	// Proxy is the address of a proxy for all that is read for this registry,
+	// NoProxy, or empty: then HTTPS_PROXY, HTTP_PROXY and NO_PROXY decide.
+	Proxy  string
+	Limits Limits
 
 	// Now and Wait stand in for the clock in tests. Wait returns early with the
 	// context's error.

@@ -96,11 +96,14 @@ func temporary(err error) bool {
 	if status, _ := statusOf(err); status != 0 {
 		return temporaryStatus(status)
 	}
+	if e, ok := errors.AsType[*proxyError](err); ok {
+		return e.status == 0 && !certificate(e.err) || temporaryStatus(e.status)
+	}
 	e, ok := errors.AsType[*requestError](err)
 	switch {
 	case !ok || e.timedOut: // a host that was slow once costs a whole deadline each time
 		return false
-	case certificate(e.err), plainHTTP(e.err):
+	case certificate(e.err), plainHTTP(e.err), clientCertificateProblem(e.err) != "":
 		return false
 	}
 	dns, ok := errors.AsType[*net.DNSError](e.err)
@@ -127,6 +130,9 @@ func (c *Client) failure(q request, err error) *inventory.LookError {
 	}
 	if e, ok := errors.AsType[*addressError](err); ok {
 		return look(unreachable, err, "Reading %s from %s led to the address %s, which was not contacted: it %s.", q.what, me, e.address, e.why)
+	}
+	if e, ok := errors.AsType[*proxyError](err); ok {
+		return look(unreachable, err, "%s.", e.say(me))
 	}
 	token, authenticating := errors.AsType[*tokenError](err)
 	if status, header := statusOf(err); status != 0 {
@@ -164,7 +170,9 @@ func (c *Client) failure(q request, err error) *inventory.LookError {
 	case plainHTTP(err):
 		return look(unreachable, err, "%s speaks plain HTTP where https was expected: if that is meant, write its url with http://.", host)
 	case certificate(err):
-		return look(unreachable, err, "The TLS certificate of %s can't be trusted (%s): install its CA on this machine, or name it in SSL_CERT_FILE.", host, certificateProblem(err))
+		return look(unreachable, err, "The TLS certificate of %s can't be trusted (%s): %s.", host, certificateProblem(err), certificateAdvice(err))
+	case clientCertificateProblem(err) != "":
+		return look(unreachable, err, "%s %s.", host, clientCertificateProblem(err))
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return look(unreachable, err, "%s refused the connection when asked for %s: check that it is running, and the host and port of the url.", host, q.what)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -196,6 +204,17 @@ func certificateProblem(err error) string {
 		return "it has expired or isn't valid yet"
 	}
 	return "it doesn't verify"
+}
+
+// certificateAdvice is what to do about it.
+func certificateAdvice(err error) string {
+	if e, ok := errors.AsType[x509.HostnameError](err); ok && e.Certificate != nil {
+		return "check the name in the registry's url"
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
+		return "it has to be renewed, or this machine's clock is wrong"
+	}
+	return "name its CA under ca of this registry, or install it on this machine"
 }
 
 // refusal puts an answer that isn't a success into words.

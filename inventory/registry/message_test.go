@@ -85,7 +85,7 @@ func TestPing_saysWhatIsWrong(t *testing.T) {
 		"forbidden":           {denied.URL, inventory.ReasonRegistryDenied, []string{"403", "credentials"}},
 		"no credentials":      {basic.URL, inventory.ReasonRegistryDenied, []string{"401", "docker login"}},
 		"sign-in elsewhere":   {moved.URL, inventory.ReasonRegistryInconsistent, []string{"another host", "url"}},
-		"unknown authority":   {tls.URL, inventory.ReasonRegistryUnreachable, []string{"certificate", "SSL_CERT_FILE"}},
+		"unknown authority":   {tls.URL, inventory.ReasonRegistryUnreachable, []string{"certificate", "ca of this registry"}},
 		"TLS where plain":     {swap(tls, "https", "http"), inventory.ReasonRegistryUnreachable, []string{"https://"}},
 		"plain where TLS":     {swap(ok, "http", "https"), inventory.ReasonRegistryUnreachable, []string{"http://"}},
 		"everything in order": {ok.URL, "", nil},

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -24,7 +23,8 @@ type Outside struct {
 }
 
 // NewOutsideClient makes an HTTP client whose every connection is to an address
-// that was checked when it was dialled. It carries no credentials and no
+// that was checked when it was dialled, or, behind a proxy of the environment,
+// as far as this machine can tell where the proxy goes. It carries no credentials and no
 // cookies, follows at most three redirects and none from https down to http,
 // and an answer that is too long ends in an error with reason too_large.
 func NewOutsideClient(o Outside) *http.Client {
@@ -37,19 +37,12 @@ func NewOutsideClient(o Outside) *http.Client {
 	if o.UserAgent == "" {
 		o.UserAgent = "signboard"
 	}
-	d := dialer{allowPrivate: o.AllowPrivate}
+	limits := Limits{Concurrent: 4}
+	// The empty Proxy is the environment's, which can't be wrong.
+	way, _ := newRoute(Config{RootCAs: o.RootCAs}, limits, dialer{allowPrivate: o.AllowPrivate})
 	return &http.Client{
-		Timeout: o.Timeout,
-		Transport: &outside{max: o.MaxBytes, userAgent: o.UserAgent, inner: &http.Transport{
-			DialContext:            d.dial,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
-			TLSHandshakeTimeout:    dialTimeout,
-			ForceAttemptHTTP2:      true,
-			DisableCompression:     true,
-			MaxIdleConnsPerHost:    2,
-			IdleConnTimeout:        idleTimeout,
-			MaxResponseHeaderBytes: maxHeaderBytes,
-		}},
+		Timeout:   o.Timeout,
+		Transport: &outside{max: o.MaxBytes, userAgent: o.UserAgent, inner: way},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			switch {
 			case len(via) > 3:

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"crypto/tls"
 	"io"
 	"net/http"
 	"net/url"
@@ -51,6 +50,8 @@ const (
 	elsewhere contextKey = iota
 	// replayed marks the making of a session: see replay.
 	replayed
+	// viaProxy is the proxy that a request goes through.
+	viaProxy
 )
 
 // wellKnownTokenHosts are token services that are known to belong to a registry
@@ -59,22 +60,6 @@ var wellKnownTokenHosts = map[string][]string{
 	"index.docker.io":      {"auth.docker.io"},
 	"registry-1.docker.io": {"auth.docker.io"},
 	"registry.gitlab.com":  {"gitlab.com"},
-}
-
-func newTransport(cfg Config, limits Limits, d dialer) *http.Transport {
-	return &http.Transport{
-		DialContext:            d.dial,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs},
-		TLSHandshakeTimeout:    dialTimeout,
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true, // a digest is of the bytes as they are, and nothing can unfold in memory
-		MaxIdleConns:           4 * limits.Concurrent,
-		MaxIdleConnsPerHost:    2 * limits.Concurrent,
-		IdleConnTimeout:        idleTimeout,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-		// No Proxy: behind one, the address that is dialled isn't the address
-		// that is reached, and there would be nothing left to check.
-	}
 }
 
 func (g *guard) RoundTrip(in *http.Request) (*http.Response, error) {
