@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"signboard/inventory"
@@ -11,10 +12,11 @@ import (
 
 // OverviewStore is what the overview reads.
 type OverviewStore interface {
-	Counts(ctx context.Context, team string) (inventory.Counts, error)
+	Counts(ctx context.Context, s inventory.Scope) (inventory.Counts, error)
 	TeamCounts(ctx context.Context) ([]inventory.TeamCounts, error)
-	Coverage(ctx context.Context, team string, days int, now time.Time) ([]inventory.Day, error)
+	Coverage(ctx context.Context, s inventory.Scope, days int, now time.Time) ([]inventory.Day, error)
 	MovedTags(ctx context.Context, since time.Time, most int) ([]inventory.MovedTag, error)
+	LostSignatures(ctx context.Context, since time.Time, most int) ([]inventory.LostSignature, error)
 }
 
 // Overview is GET /: how much can we trust, and is it getting better?
@@ -27,7 +29,8 @@ type Overview struct {
 }
 
 // trendDays is how many days the trend shows; movedDays is for how long a tag
-// that left a trusted image is worth somebody's attention.
+// that left a trusted image, or a signature that was removed from one, is worth
+// somebody's attention.
 const (
 	trendDays = 90
 	movedDays = 14
@@ -39,18 +42,23 @@ func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := views.OverviewPage{Frame: frame, Registries: len(registries), Team: r.FormValue("team")}
-	if p.Counts, err = o.Store.Counts(ctx, p.Team); err != nil {
+	p := views.OverviewPage{Frame: frame, Registries: len(registries), Team: r.FormValue("team"), Registry: r.FormValue("registry")}
+	scope := inventory.Scope{Team: p.Team, Registry: p.Registry}
+	if p.Counts, err = o.Store.Counts(ctx, scope); err != nil {
 		return err
 	}
 	if p.Teams, err = o.Store.TeamCounts(ctx); err != nil {
 		return err
 	}
-	if p.Days, err = o.Store.Coverage(ctx, p.Team, trendDays, frame.Now); err != nil {
+	if p.Days, err = o.Store.Coverage(ctx, scope, trendDays, frame.Now); err != nil {
 		return err
 	}
 	p.WeekAgo = weekAgo(p.Days, frame.Now)
 	for _, registry := range registries {
+		p.Names = append(p.Names, registry.Name)
+		if p.Registry != "" && p.Registry != registry.Name {
+			continue
+		}
 		if registry.State.Failing != nil || registry.State.FailingRepos > 0 {
 			p.Failing = append(p.Failing, registry)
 		}
@@ -63,16 +71,25 @@ func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var moved []inventory.MovedTag
+	var lost []inventory.LostSignature
 	if p.Team == "" {
-		if moved, err = o.Store.MovedTags(ctx, frame.Now.AddDate(0, 0, -movedDays), 200); err != nil {
+		since := frame.Now.AddDate(0, 0, -movedDays)
+		if moved, err = o.Store.MovedTags(ctx, since, 200); err != nil {
 			return err
+		}
+		if lost, err = o.Store.LostSignatures(ctx, since, 200); err != nil {
+			return err
+		}
+		if p.Registry != "" {
+			moved = slices.DeleteFunc(moved, func(t inventory.MovedTag) bool { return t.Registry != p.Registry })
+			lost = slices.DeleteFunc(lost, func(l inventory.LostSignature) bool { return l.Registry != p.Registry })
 		}
 	}
 	var roots []inventory.TrustRoot
 	if o.Roots != nil {
 		roots = o.Roots()
 	}
-	p.Attention = attention(p, waiting, frame.Inbox, moved, roots)
+	p.Attention = attention(p, waiting, frame.Inbox, moved, lost, roots)
 	return show(w, r, http.StatusOK, p)
 }
 
@@ -90,10 +107,14 @@ func weekAgo(days []inventory.Day, now time.Time) *inventory.Day {
 }
 
 // attention lists what needs somebody, most urgent first.
-func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, moved []inventory.MovedTag, roots []inventory.TrustRoot) []views.Attention {
+func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, moved []inventory.MovedTag, lost []inventory.LostSignature, roots []inventory.TrustRoot) []views.Attention {
 	var list []views.Attention
+	scope := inventory.Scope{Team: p.Team, Registry: p.Registry}
 	if n := p.Counts.Of(inventory.Failed); n > 0 {
-		list = append(list, views.ImagesNeed(inventory.Failed, n, p.Team))
+		list = append(list, views.ImagesNeed(inventory.Failed, n, scope))
+	}
+	if len(lost) > 0 {
+		list = append(list, views.SignaturesRemoved(lost))
 	}
 	for _, registry := range p.Failing {
 		list = append(list, views.RegistryFailing(registry))
@@ -117,7 +138,7 @@ func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, move
 	}
 	for _, status := range []inventory.Status{inventory.Unverifiable, inventory.Unsigned, inventory.Unapproved, inventory.Unknown} {
 		if n := p.Counts.Of(status); n > 0 {
-			list = append(list, views.ImagesNeed(status, n, p.Team))
+			list = append(list, views.ImagesNeed(status, n, scope))
 		}
 	}
 	if inbox > 0 && images == 0 {

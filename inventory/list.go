@@ -32,6 +32,13 @@ type ImageFilter struct {
 	Q          string // words in a repository's name, or the beginning of a digest
 }
 
+// Scope is whose images are counted: a team's (or NoTeam's), a registry's, or
+// everybody's when it is empty. It is one of them, not both.
+type Scope struct {
+	Team     string
+	Registry string // its name
+}
+
 // NoTeam is the bucket of images that no team's patterns match.
 const NoTeam = "-"
 

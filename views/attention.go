@@ -20,8 +20,9 @@ func SignersWaiting(signers, images int) Attention {
 	}
 }
 
-// ImagesNeed says that images have a status somebody has to do something about.
-func ImagesNeed(status inventory.Status, images int, team string) Attention {
+// ImagesNeed says that images of a scope have a status somebody has to do
+// something about.
+func ImagesNeed(status inventory.Status, images int, of inventory.Scope) Attention {
 	words := map[inventory.Status][2]string{
 		inventory.Failed:       {"with a signature that fails its checks", "Look at these first: a copied or altered signature looks like this."},
 		inventory.Unverifiable: {"signed, the key or root not known here", "An operator registers the key or names the root; then they are checked."},
@@ -36,7 +37,7 @@ func ImagesNeed(status inventory.Status, images int, team string) Attention {
 		Count:  images,
 		Title:  ui.Plural(images, "image", "images") + " " + words[0],
 		Detail: words[1],
-		URL:    ImagesURL(inventory.ImageFilter{Status: status, Team: team}, ""),
+		URL:    scopeStatusURL(of, status),
 		Action: "Show",
 	}
 }
@@ -101,6 +102,29 @@ func TagMoved(i inventory.Image, tag string) Attention {
 		URL:    ImageURL(i.FullRepository(), i.Digest),
 		Action: "Show",
 	}
+}
+
+// SignaturesRemoved says that images are no longer trusted because a signature
+// was removed from the registry: the latest is named. There is at least one.
+func SignaturesRemoved(lost []inventory.LostSignature) Attention {
+	latest := lost[0]
+	name := latest.Repository + "@" + latest.Digest.Short()
+	if len(latest.Tags) > 0 {
+		name = latest.Repository + ":" + latest.Tags[0]
+	}
+	name = ui.Middle(inventory.Visible(name), 80)
+	a := Attention{
+		Icon:   "shield-alert",
+		Title:  "The signature of " + name + " was removed",
+		Detail: "It had made the image trusted. Ask who removed it from the registry, and why.",
+		URL:    ImageURL(latest.Registry+"/"+latest.Repository, latest.Digest) + "#history",
+		Action: "Show",
+	}
+	if len(lost) > 1 {
+		a.Count, a.Title = len(lost), "images lost the signature that had made them trusted"
+		a.Detail = "The latest is " + name + ". Ask who removed them from the registry, and why."
+	}
+	return a
 }
 
 // href is the address of something that needs somebody, the overview when it

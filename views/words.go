@@ -17,8 +17,13 @@ func teamWord(team string) string {
 	return inventory.Visible(team)
 }
 
-func teamStatusURL(team string, s inventory.Status) string {
-	return ImagesURL(inventory.ImageFilter{Team: team, Status: s}, "")
+func scopeStatusURL(of inventory.Scope, s inventory.Status) string {
+	return ImagesURL(inventory.ImageFilter{Team: of.Team, Registry: of.Registry, Status: s}, "")
+}
+
+// scope is whose images the overview is about.
+func (p OverviewPage) scope() inventory.Scope {
+	return inventory.Scope{Team: p.Team, Registry: p.Registry}
 }
 
 // difference is a change with its sign.

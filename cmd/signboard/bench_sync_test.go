@@ -267,7 +267,7 @@ func measureSync(ctx context.Context, t *testing.T, r *signedRegistry, database 
 	run.bare = f.all(ctx, t, f.glance)
 	run.second, run.again = syncOnce(ctx, t, a)
 
-	counts, err := a.store.Counts(ctx, "")
+	counts, err := a.store.Counts(ctx, inventory.Scope{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -174,27 +176,52 @@ func countsOf(rows []counted) inventory.Counts {
 	return c
 }
 
-// Counts is the coverage of a team (or inventory.NoTeam), or of everything when
-// team is empty. The clock decides which quarantines still stand and what is
-// stale.
-func (d *DB) Counts(ctx context.Context, team string) (inventory.Counts, error) {
-	var c inventory.Counts
-	err := d.read(ctx, func(q querier) (err error) {
-		kind := countAll
-		if team != "" {
-			kind = countTeam
+// scope is an inventory.Scope as the counters know it.
+type scope struct {
+	dimension
+	team     string
+	registry int64 // 0 for any
+}
+
+// scopeOf finds what a scope is counted under; NotFound when there is no such
+// registry. A team that isn't configured has no images.
+func scopeOf(ctx context.Context, q querier, s inventory.Scope) (scope, error) {
+	switch {
+	case s.Team != "" && s.Registry != "":
+		return scope{}, inventory.Errorf(inventory.Invalid, "Choose a team or a registry: the images of one team in one registry are not counted.")
+	case s.Team != "":
+		return scope{dimension: dimension{countTeam, s.Team}, team: s.Team}, nil
+	case s.Registry != "":
+		id, err := value[int64](ctx, q, "select id from registries where name = $1 and not removed", clean(s.Registry))
+		if errors.Is(err, sql.ErrNoRows) {
+			err = inventory.Errorf(inventory.NotFound, "There is no registry called %q.", inventory.Visible(s.Registry))
 		}
-		if c, err = counts(ctx, q, kind, team); err != nil {
+		return scope{dimension: dimension{countRegistry, strconv.FormatInt(id, 10)}, registry: id}, err
+	}
+	return scope{dimension: dimension{countAll, ""}}, nil
+}
+
+// Counts is the coverage of a scope, or NotFound when it names a registry that
+// isn't configured. The clock decides which quarantines still stand and what is
+// stale.
+func (d *DB) Counts(ctx context.Context, of inventory.Scope) (inventory.Counts, error) {
+	var c inventory.Counts
+	err := d.read(ctx, func(q querier) error {
+		s, err := scopeOf(ctx, q, of)
+		if err != nil {
 			return err
 		}
-		return adjust(ctx, q, team, &c, d.clock())
+		if c, err = counts(ctx, q, s.kind, s.value); err != nil {
+			return err
+		}
+		return adjust(ctx, q, s, &c, d.clock())
 	})
 	return c, err
 }
 
 // adjust takes the quarantines out that ran out a short while ago, and adds
 // what is stale because its repository wasn't read for too long.
-func adjust(ctx context.Context, q querier, team string, c *inventory.Counts, now time.Time) error {
+func adjust(ctx context.Context, q querier, s scope, c *inventory.Counts, now time.Time) error {
 	ended, err := column[string](ctx, q, `
 		select id
 		from quarantines
@@ -207,13 +234,14 @@ func adjust(ctx context.Context, q querier, team string, c *inventory.Counts, no
 			select count(*)
 			from images i
 			where i.quarantine_id = $1 and i.listed
-			  and ($2 = '' or exists (select 1 from team_repositories t where t.repository_id = i.repository_id and t.team = $2))`, id, team)
+			  and ($2 = '' or exists (select 1 from team_repositories t where t.repository_id = i.repository_id and t.team = $2))
+			  and (cast($3 as bigint) = 0 or i.registry_id = $3)`, id, s.team, s.registry)
 		if err != nil {
 			return err
 		}
 		c.Quarantined -= n
 	}
-	overdue, err := overdueImages(ctx, q, team, c.Images, now)
+	overdue, err := overdueImages(ctx, q, s, c.Images, now)
 	c.Stale = min(c.Stale+overdue, c.Images)
 	return err
 }
@@ -245,7 +273,7 @@ func (d *DB) TeamCounts(ctx context.Context) ([]inventory.TeamCounts, error) {
 			if team == inventory.NoTeam && c.Images == 0 {
 				continue
 			}
-			if err := adjust(ctx, q, team, &c, d.clock()); err != nil {
+			if err := adjust(ctx, q, scope{team: team}, &c, d.clock()); err != nil {
 				return err
 			}
 			list = append(list, inventory.TeamCounts{Team: team, Counts: c})

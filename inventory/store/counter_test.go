@@ -150,6 +150,7 @@ func TestRepair_putsRightWhatRecountFinds(t *testing.T) {
 			"delete from image_facets where kind = 'format'",
 			"update images set listed = false where status = 'unsigned'",
 			"update signers set waiting = 5",
+			"update daily_counters set n = n + 1 where kind = 'registry'",
 		} {
 			w.must(w.db.write(t.Context(), func(tx querier) error { _, err := tx.ExecContext(t.Context(), damage); return err }))
 			if drift, err := w.db.Recount(t.Context()); err != nil || len(drift) == 0 {
@@ -174,8 +175,8 @@ func TestCoverage_fillsDaysWithoutAWrite(t *testing.T) {
 		w.after(72 * time.Hour)
 		w.look("local", "pay/api", unsigned(1, "v1"), signed(2, inventory.Trusted, []int{7}, "v2"))
 		w.after(24 * time.Hour)
-		for _, team := range []string{"", "payments"} {
-			days, err := w.db.Coverage(t.Context(), team, 7, w.now)
+		for _, scope := range []inventory.Scope{{}, {Team: "payments"}, {Registry: "local"}} {
+			days, err := w.db.Coverage(t.Context(), scope, 7, w.now)
 			w.must(err)
 			want := map[string]int{"2026-03-10": 1, "2026-03-11": 1, "2026-03-12": 1, "2026-03-13": 2, "2026-03-14": 2}
 			if len(days) != len(want) {
@@ -186,7 +187,7 @@ func TestCoverage_fillsDaysWithoutAWrite(t *testing.T) {
 					t.Errorf("on %s there were %d images", d.Date, d.Counts.Images)
 				}
 			}
-			if days, err = w.db.Coverage(t.Context(), team, 2, w.now); err != nil || len(days) != 2 || days[0].Counts.Images != 2 || days[0].Counts.Of(inventory.Trusted) != 1 {
+			if days, err = w.db.Coverage(t.Context(), scope, 2, w.now); err != nil || len(days) != 2 || days[0].Counts.Images != 2 || days[0].Counts.Of(inventory.Trusted) != 1 {
 				t.Errorf("two days are %+v, %v", days, err)
 			}
 		}
@@ -210,5 +211,52 @@ func TestCounts_staleWhenNotReadForLong(t *testing.T) {
 		if i := w.image("local", "pay/api", digest(1)); !i.Stale {
 			t.Error("the image doesn't say so")
 		}
+	})
+}
+
+func TestCounts_ofARegistry(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.list("local", "pay/api")
+		w.list("other", "base")
+		w.look("local", "pay/api", unsigned(1, "v1"), unsigned(2, "v2"))
+		w.look("other", "base", signed(3, inventory.Trusted, []int{7}, "v1"))
+		of := func(s inventory.Scope) inventory.Counts {
+			t.Helper()
+			c, err := w.db.Counts(t.Context(), s)
+			w.must(err)
+			return c
+		}
+		local, other := inventory.Scope{Registry: "local"}, inventory.Scope{Registry: "other"}
+		if c := of(local); c.Images != 2 || c.Of(inventory.Unsigned) != 2 || c.Stale != 0 {
+			t.Errorf("local has %+v", c)
+		}
+		if c := of(other); c.Images != 1 || c.Of(inventory.Trusted) != 1 {
+			t.Errorf("other has %+v", c)
+		}
+		soon := w.now.Add(time.Hour)
+		w.quarantine("q", inventory.Quarantine{Digest: digest(1), ExpiresAt: &soon})
+		if a, b := of(local), of(other); a.Quarantined != 1 || b.Quarantined != 0 {
+			t.Errorf("held are %d and %d", a.Quarantined, b.Quarantined)
+		}
+		w.after(150 * time.Minute) // more than two intervals
+		w.look("other", "base", signed(3, inventory.Trusted, []int{7}, "v1"))
+		if a, b := of(local), of(other); a.Quarantined != 0 || a.Stale != 2 || b.Stale != 0 {
+			t.Errorf("later they have %+v and %+v", a, b)
+		}
+		w.after(24 * time.Hour)
+		w.look("local", "pay/api", signed(1, inventory.Trusted, []int{7}, "v1"))
+		days, err := w.db.Coverage(t.Context(), local, 7, w.now)
+		w.must(err)
+		if len(days) != 2 || days[0].Counts.Images != 2 || days[1].Counts.Images != 1 || days[1].Counts.Of(inventory.Trusted) != 1 {
+			t.Errorf("days are %+v", days)
+		}
+		if _, err := w.db.Counts(t.Context(), inventory.Scope{Registry: "nowhere"}); inventory.KindOf(err) != inventory.NotFound {
+			t.Errorf("of a registry that isn't there: %v", err)
+		}
+		if _, err := w.db.Counts(t.Context(), inventory.Scope{Registry: "local", Team: "payments"}); inventory.KindOf(err) != inventory.Invalid {
+			t.Errorf("of both at once: %v", err)
+		}
+		w.noDrift()
 	})
 }

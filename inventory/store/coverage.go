@@ -58,13 +58,10 @@ func (d *DB) recordDay(ctx context.Context, tx querier, changed []dimension, now
 }
 
 // Coverage is one Day for each of the last days UTC days, oldest first and
-// today last, of a team or of everything when team is empty. A day without a
-// write is as the day before; days before the first known one are left out.
-func (d *DB) Coverage(ctx context.Context, team string, days int, now time.Time) ([]inventory.Day, error) {
-	kind := countAll
-	if team != "" {
-		kind = countTeam
-	}
+// today last, of a scope, or NotFound when it names a registry that isn't
+// configured. A day without a write is as the day before; days before the first
+// known one are left out.
+func (d *DB) Coverage(ctx context.Context, of inventory.Scope, days int, now time.Time) ([]inventory.Day, error) {
 	today := now.UTC().Format(dayFormat)
 	start := now.UTC().AddDate(0, 0, 1-max(days, 1)).Format(dayFormat)
 	var list []inventory.Day
@@ -74,13 +71,17 @@ func (d *DB) Coverage(ctx context.Context, team string, days int, now time.Time)
 			counted
 		}
 		var rows []row
-		err := each(ctx, q, `
+		s, err := scopeOf(ctx, q, of)
+		if err != nil {
+			return err
+		}
+		err = each(ctx, q, `
 			select day, status, n
 			from daily_counters
 			where kind = $1 and value = $2 and day <= $3
 			  and day >= coalesce((select max(day) from daily_counters where kind = $1 and value = $2 and day <= $4), '')
 			order by day`,
-			scanInto(&rows, func(r *row) []any { return []any{&r.day, &r.status, &r.n} }), kind, team, today, start)
+			scanInto(&rows, func(r *row) []any { return []any{&r.day, &r.status, &r.n} }), s.kind, clean(s.value), today, start)
 		if err != nil {
 			return err
 		}
@@ -110,10 +111,10 @@ func (d *DB) Coverage(ctx context.Context, team string, days int, now time.Time)
 				list = append(list, inventory.Day{Date: date, Counts: last})
 			}
 		}
-		if last, err = counts(ctx, q, kind, team); err != nil {
+		if last, err = counts(ctx, q, s.kind, s.value); err != nil {
 			return err
 		}
-		if err := adjust(ctx, q, team, &last, now); err != nil {
+		if err := adjust(ctx, q, s, &last, now); err != nil {
 			return err
 		}
 		list = append(list, inventory.Day{Date: today, Counts: last})

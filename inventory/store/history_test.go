@@ -331,3 +331,42 @@ func TestGone_registryThatIsNotConfiguredShowsNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestLostSignatures_untilTheImageIsTrustedAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		w.list("local", "app", "old")
+		lost := func(since time.Duration) []inventory.LostSignature {
+			t.Helper()
+			list, err := w.db.LostSignatures(t.Context(), w.now.Add(-since), 10)
+			w.must(err)
+			return list
+		}
+		w.look("local", "app", carrying(1, inventory.Trusted, "s1"))
+		w.look("local", "old", carrying(2, inventory.Trusted, "s2"))
+		w.after(time.Hour)
+		w.look("local", "app", failed(1, "v1")) // an outage takes nothing away
+		w.look("local", "old", unsigned(2, "v1"))
+		if l := lost(day); len(l) != 1 || l[0].Repository != "old" {
+			t.Errorf("after an outage: %+v", l)
+		}
+		w.after(time.Hour)
+		w.look("local", "app", unsigned(1, "v1"))
+		w.look("local", "old", unsigned(3, "v1")) // nobody uses the other image any more
+		l := lost(day)
+		if len(l) != 1 || l[0].Digest != digest(1) || l[0].Status != inventory.Unsigned || !slices.Equal(l[0].Tags, []string{"v1"}) || !l[0].At.Equal(w.now) {
+			t.Errorf("removed are %+v", l)
+		}
+		if i := w.image("local", "app", digest(1)); i.History[0].From != inventory.Unknown || !i.History[0].Flagged {
+			t.Errorf("told after an outage: %+v", i.History[0])
+		}
+		w.after(2 * day)
+		if l := lost(day); len(l) != 0 {
+			t.Errorf("of the last day: %+v", l)
+		}
+		w.look("local", "app", carrying(1, inventory.Trusted, "s3"))
+		if l := lost(9 * day); len(l) != 0 {
+			t.Errorf("trusted again: %+v", l)
+		}
+	})
+}

@@ -160,7 +160,7 @@ func TestWrite_everybodyGetsATurn(t *testing.T) {
 						if err := db.RecordRefusal(t.Context(), w.entry("access.refused")); err != nil {
 							t.Errorf("writing down: %v", err)
 						}
-						if _, err := db.Counts(t.Context(), ""); err != nil {
+						if _, err := db.Counts(t.Context(), inventory.Scope{}); err != nil {
 							t.Errorf("counting: %v", err)
 						}
 					}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"signboard/inventory"
 )
@@ -61,7 +62,7 @@ const inUse = `(exists (select 1 from tags t where t.image_id = images.id)
 
 // drift compares everything that is kept up along the way with the rows that it
 // is derived from.
-func drift(ctx context.Context, q querier) ([]string, error) {
+func drift(ctx context.Context, q querier, now time.Time) ([]string, error) {
 	var found []string
 	report := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 
@@ -108,6 +109,9 @@ func drift(ctx context.Context, q querier) ([]string, error) {
 		}
 	}
 	compare("counter", have, want)
+	if err := driftOfDay(ctx, q, want, now, compare); err != nil {
+		return nil, err
+	}
 
 	facets, byStatus := deltas{}, deltas{}
 	for k, n := range want {
@@ -156,12 +160,33 @@ func drift(ctx context.Context, q querier) ([]string, error) {
 	return found, err
 }
 
+// driftOfDay compares the rows of the day with what was counted, as far as
+// anything was written today.
+func driftOfDay(ctx context.Context, q querier, want deltas, now time.Time, compare func(what string, have, want deltas)) error {
+	have, written := deltas{}, map[dimension]bool{}
+	err := each(ctx, q, "select kind, value, status, n from daily_counters where day = $1", func(rows *sql.Rows) error {
+		var k counterKey
+		var n int64
+		err := rows.Scan(&k.kind, &k.value, &k.status, &n)
+		have[k], written[dimension{k.kind, k.value}] = n, true
+		return err
+	}, now.UTC().Format(dayFormat))
+	today := deltas{}
+	for k, n := range want {
+		if written[dimension{k.kind, k.value}] {
+			today[k] = n
+		}
+	}
+	compare("today's count", have, today)
+	return err
+}
+
 // Recount counts everything again from the rows and reports, a line each, what
 // is kept otherwise; nothing when all is well. It reads the whole inventory.
 func (d *DB) Recount(ctx context.Context) ([]string, error) {
 	var found []string
 	err := d.read(ctx, func(q querier) (err error) {
-		found, err = drift(ctx, q)
+		found, err = drift(ctx, q, d.clock())
 		return err
 	})
 	if err != nil {
@@ -178,7 +203,11 @@ func (d *DB) Repair(ctx context.Context) ([]string, error) {
 		if _, err := lockRevision(ctx, d, tx, "decisions"); err != nil {
 			return err
 		}
-		if found, err = drift(ctx, tx); err != nil || len(found) == 0 {
+		if found, err = drift(ctx, tx, d.clock()); err != nil || len(found) == 0 {
+			return err
+		}
+		day := d.clock().UTC().Format(dayFormat)
+		if _, err := tx.ExecContext(ctx, "delete from daily_counters where day = $1", day); err != nil {
 			return err
 		}
 		for _, statement := range []string{

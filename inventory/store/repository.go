@@ -289,13 +289,12 @@ func (d *DB) FailingRepositories(ctx context.Context, most int) (map[string][]in
 // shown of a repository is stale.
 const overdue = 2
 
-// overdueImages counts the images of a team (of everything when it is empty) in
-// repositories that are overdue. images is how many it has at all.
-func overdueImages(ctx context.Context, q querier, team string, images int, now time.Time) (int, error) {
+// overdueImages counts the images of a scope in repositories that are overdue. images is how many it has at all.
+func overdueImages(ctx context.Context, q querier, s scope, images int, now time.Time) (int, error) {
 	type registry struct{ id, interval int64 }
 	var registries []registry
-	err := each(ctx, q, "select id, interval_ms from registries where not removed",
-		scanInto(&registries, func(r *registry) []any { return []any{&r.id, &r.interval} }))
+	err := each(ctx, q, "select id, interval_ms from registries where not removed and (cast($1 as bigint) = 0 or id = $1)",
+		scanInto(&registries, func(r *registry) []any { return []any{&r.id, &r.interval} }), s.registry)
 	if err != nil {
 		return 0, err
 	}
@@ -324,9 +323,9 @@ func overdueImages(ctx context.Context, q querier, team string, images int, now 
 			from repositories r
 			join counters c on c.kind = 'repository' and c.value = cast(r.id as text) and c.status not in ('quarantined', 'stale')
 			where r.registry_id = $1 and not r.gone and r.read_at < $2`, []any{r.id, ms(now) - overdue*r.interval}
-		if team != "" {
+		if s.team != "" {
 			query += " and exists (select 1 from team_repositories t where t.repository_id = r.id and t.team = $3)"
-			args = append(args, team)
+			args = append(args, s.team)
 		}
 		n, err := value[int](ctx, q, query, args...)
 		if err != nil {

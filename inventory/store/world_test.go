@@ -115,7 +115,7 @@ func (w *world) images(f inventory.ImageFilter) inventory.ImageList {
 
 func (w *world) counts(team string) inventory.Counts {
 	w.Helper()
-	c, err := w.db.Counts(w.Context(), team)
+	c, err := w.db.Counts(w.Context(), inventory.Scope{Team: team})
 	w.must(err)
 	return c
 }

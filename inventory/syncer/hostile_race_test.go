@@ -53,7 +53,7 @@ func (w *world) hold(want map[string]map[inventory.Digest]inventory.Status) {
 			}
 		}
 	}
-	counts, err := w.store.Counts(w.t.Context(), "")
+	counts, err := w.store.Counts(w.t.Context(), inventory.Scope{})
 	w.must(err)
 	if counts.Images != n {
 		w.t.Errorf("%d images are counted, want %d", counts.Images, n)
@@ -119,7 +119,7 @@ func TestHostile_stoppedAnywhere(t *testing.T) {
 		t.Errorf("the last move of the tag wasn't seen: %+v", i)
 	}
 	want["moving"] = map[inventory.Digest]inventory.Status{last: inventory.Unsigned}
-	counts, err := w.store.Counts(t.Context(), "")
+	counts, err := w.store.Counts(t.Context(), inventory.Scope{})
 	w.must(err)
 	if counts.Images != 19 || counts.Of(inventory.Trusted) != 6 || counts.Of(inventory.Failed) != 6 || counts.Of(inventory.Unsigned) != 7 {
 		t.Errorf("the counts are %+v", counts)

@@ -474,7 +474,7 @@ func TestSync_tagThatMoves(t *testing.T) {
 	if i := w.expect("app", old, inventory.Trusted, inventory.ReasonOK); len(i.Tags) != 0 {
 		t.Errorf("the old image keeps the tag %v", i.Tags)
 	}
-	counts, err := w.store.Counts(t.Context(), "")
+	counts, err := w.store.Counts(t.Context(), inventory.Scope{})
 	w.must(err)
 	if counts.Images != 1 || counts.Of(inventory.Unsigned) != 1 {
 		t.Errorf("what no tag points at is still counted: %+v", counts)
@@ -523,7 +523,7 @@ func TestSync_index(t *testing.T) {
 	if len(own.Parents) != 1 || own.Parents[0].Digest != d || own.Parents[0].Status != inventory.Trusted {
 		t.Errorf("it doesn't say through which index it is reached: %+v", own.Parents)
 	}
-	counts, err := w.store.Counts(t.Context(), "")
+	counts, err := w.store.Counts(t.Context(), inventory.Scope{})
 	w.must(err)
 	if counts.Images != 1 {
 		t.Errorf("the platforms are counted as images: %+v", counts)
