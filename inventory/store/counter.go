@@ -28,6 +28,9 @@ const (
 // a registry's id, and there is no status.
 const countRepositories = "repositories"
 
+// countStanding counts signers by the standing in their row; there is no status.
+const countStanding = "standing"
+
 // The overlays: images with one of them are counted under their status too.
 const (
 	overlayHeld  = string(inventory.Quarantined)

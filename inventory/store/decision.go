@@ -103,7 +103,11 @@ func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen in
 		if err != nil {
 			return err
 		}
-		if err := restand(ctx, tx, dec.Signer, entry.At); err != nil {
+		moved := deltas{}
+		if err := d.restand(ctx, tx, dec.Signer, entry.At, moved); err != nil {
+			return err
+		}
+		if err := moved.apply(ctx, d, tx, entry.At); err != nil {
 			return err
 		}
 		return d.appendAudit(ctx, tx, entry)
@@ -127,7 +131,11 @@ func refuseDecision(ctx context.Context, tx querier, id inventory.SignerID) erro
 
 // restand derives the standing that lists of signers go by, and the time it
 // holds: an approval's end on either side changes it.
-func restand(ctx context.Context, tx querier, id inventory.SignerID, now time.Time) error {
+func (d *DB) restand(ctx context.Context, tx querier, id inventory.SignerID, now time.Time, moved deltas) error {
+	was, err := value[inventory.Standing](ctx, tx, "select standing from signers where id = $1"+d.dialect.forUpdate, id)
+	if err != nil {
+		return err
+	}
 	of, err := decisions(ctx, tx, []inventory.SignerID{id})
 	if err != nil {
 		return err
@@ -143,10 +151,13 @@ func restand(ctx context.Context, tx querier, id inventory.SignerID, now time.Ti
 			until = min(until, end)
 		}
 	}
+	is := inventory.StandingAt(of[id], now)
+	moved[counterKey{countStanding, string(was), ""}]--
+	moved[counterKey{countStanding, string(is), ""}]++
 	_, err = tx.ExecContext(ctx, `
 		update signers
 		set standing = $1, standing_from = $2, standing_until = $3
-		where id = $4`, inventory.StandingAt(of[id], now), from, until, id)
+		where id = $4`, is, from, until, id)
 	return err
 }
 
@@ -168,11 +179,12 @@ func (d *DB) freshen(ctx context.Context, now time.Time) error {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	return d.write(ctx, func(tx querier) error {
+		moved := deltas{}
 		for _, id := range ids {
-			if err := restand(ctx, tx, id, now); err != nil {
+			if err := d.restand(ctx, tx, id, now, moved); err != nil {
 				return err
 			}
 		}
-		return nil
+		return moved.apply(ctx, d, tx, now)
 	})
 }

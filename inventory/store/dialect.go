@@ -333,7 +333,7 @@ func arrayOf[K any](keys []K) any {
 
 // insertArrays inserts any number of rows with one statement, whose text depends
 // on the columns alone: PostgreSQL reads and plans it once for each connection.
-func insertArrays(ctx context.Context, tx querier, into string, rows [][]any, after string) error {
+func insertArrays(ctx context.Context, tx querier, into string, rows [][]any, after string) (written int, err error) {
 	const most = 1000 // rows; what they hold is in memory twice
 	for part := range slices.Chunk(rows, most) {
 		var b strings.Builder
@@ -352,11 +352,13 @@ func insertArrays(ctx context.Context, tx querier, into string, rows [][]any, af
 			fmt.Fprintf(&b, "$%d::%s[]", c+1, kind)
 		}
 		b.WriteString(") " + after)
-		if _, err := tx.ExecContext(ctx, b.String(), args...); err != nil {
-			return err
+		wrote, err := changed(tx.ExecContext(ctx, b.String(), args...))
+		if err != nil {
+			return written, err
 		}
+		written += wrote
 	}
-	return nil
+	return written, nil
 }
 
 // columnArray is values of one type as PostgreSQL's array, and the name of the

@@ -61,9 +61,11 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 	if err := insert(ctx, c.tx, "insert into attestations (image_id, position, body)", attestations, ""); err != nil {
 		return err
 	}
-	if err := seeSigners(ctx, c.tx, signers, c.now); err != nil {
+	fresh, err := seeSigners(ctx, c.tx, signers, c.now)
+	if err != nil {
 		return err
 	}
+	c.pending += fresh
 	return insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged)", verified, "")
 }
 
@@ -143,9 +145,10 @@ func eachBody[T any](ctx context.Context, q querier, query string, ids []int64, 
 	})
 }
 
-// seeSigners notes that signatures of some signers were seen. A registered
-// signer keeps the name it was registered under.
-func seeSigners(ctx context.Context, tx querier, signers map[inventory.SignerID]*inventory.Signer, now time.Time) error {
+// seeSigners notes that signatures of some signers were seen, and says how many
+// of the signers are new. A registered signer keeps the name it was registered
+// under.
+func seeSigners(ctx context.Context, tx querier, signers map[inventory.SignerID]*inventory.Signer, now time.Time) (fresh int, err error) {
 	ids := make([]inventory.SignerID, 0, len(signers))
 	for id := range signers {
 		ids = append(ids, id)
@@ -160,7 +163,12 @@ func seeSigners(ctx context.Context, tx querier, signers map[inventory.SignerID]
 		}
 		rows = append(rows, []any{id, id.Kind(), name, jsonOf(s.Facts), ms(now), ms(now), inventory.Pending})
 	}
-	return insert(ctx, tx, "insert into signers (id, kind, name, facts, first_seen, last_seen, standing)", rows, `
+	const into = "insert into signers (id, kind, name, facts, first_seen, last_seen, standing)"
+	fresh, err = inserted(ctx, tx, into, rows, "on conflict (id) do nothing")
+	if err != nil || fresh == len(rows) {
+		return fresh, err
+	}
+	return fresh, insert(ctx, tx, into, rows, `
 		on conflict (id) do update set
 		  first_seen = coalesce(signers.first_seen, excluded.first_seen),
 		  last_seen = excluded.last_seen,

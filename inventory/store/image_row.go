@@ -90,6 +90,7 @@ type changeSet struct {
 	order   []int64            // of rows: newest last
 	history []*verdictChange
 	events  [][]any
+	pending int // signers seen for the first time
 }
 
 func (d *DB) changes(tx querier, now time.Time) *changeSet {
@@ -213,7 +214,7 @@ func (c *changeSet) save(ctx context.Context) error {
 	}
 	var (
 		changed  [][]any
-		ds       = deltas{}
+		ds       = deltas{{countStanding, string(inventory.Pending), ""}: int64(c.pending)}
 		refacet  []int64
 		facets   [][]any
 		restatus = map[inventory.Status][]int64{}

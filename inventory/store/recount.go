@@ -47,6 +47,16 @@ func tally(ctx context.Context, q querier) (deltas, error) {
 			return nil, err
 		}
 	}
+	err := each(ctx, q, "select standing, count(*) from signers group by standing", func(rows *sql.Rows) error {
+		var standing string
+		var n int64
+		err := rows.Scan(&standing, &n)
+		ds[counterKey{countStanding, standing, ""}] = n
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	return ds, each(ctx, q, "select registry_id, count(*) from repositories where not gone group by registry_id", func(rows *sql.Rows) error {
 		var registry, n int64
 		err := rows.Scan(&registry, &n)

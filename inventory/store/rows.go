@@ -74,6 +74,12 @@ func params(after, n int) string {
 // what follows, such as a conflict clause. The values of a column all have the
 // same type.
 func insert(ctx context.Context, tx querier, into string, rows [][]any, after string) error {
+	_, err := inserted(ctx, tx, into, rows, after)
+	return err
+}
+
+// inserted is insert, and says how many rows it wrote.
+func inserted(ctx context.Context, tx querier, into string, rows [][]any, after string) (written int, err error) {
 	if tx.postgres() {
 		return insertArrays(ctx, tx, into, rows, after)
 	}
@@ -87,12 +93,14 @@ func insert(ctx context.Context, tx querier, into string, rows [][]any, after st
 				args = append(args, clean(v))
 			}
 		}
-		if _, err := tx.ExecContext(ctx, valuesText(into, len(rows[0]), n, after), args...); err != nil {
-			return err
+		wrote, err := changed(tx.ExecContext(ctx, valuesText(into, len(rows[0]), n, after), args...))
+		if err != nil {
+			return written, err
 		}
+		written += wrote
 		rows = rows[n:]
 	}
-	return nil
+	return written, nil
 }
 
 func valuesText(into string, columns, rows int, after string) string {

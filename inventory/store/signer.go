@@ -72,13 +72,13 @@ func standings(ctx context.Context, q querier, ids []inventory.SignerID, now tim
 func (d *DB) Standings(ctx context.Context, now time.Time) (map[inventory.Standing]int, error) {
 	d.refresh(ctx, now)
 	found := make(map[inventory.Standing]int, len(inventory.Standings))
-	err := each(ctx, d.reader, "select standing, count(*) from signers group by standing", func(rows *sql.Rows) error {
+	err := each(ctx, d.reader, "select value, n from counters where kind = $1 and n > 0", func(rows *sql.Rows) error {
 		var s inventory.Standing
 		var n int
 		err := rows.Scan(&s, &n)
 		found[s] = n
 		return err
-	})
+	}, countStanding)
 	return found, d.explain(err)
 }
 
@@ -197,21 +197,26 @@ func (d *DB) RecordKey(ctx context.Context, s inventory.Signer, entry inventory.
 		if s.RegisteredAt != nil {
 			registered = *s.RegisteredAt
 		}
-		done, err := tx.ExecContext(ctx, `
-			insert into signers (id, kind, name, facts, public_key, registered_at, registered_by, standing)
-			values ($1, $2, $3, $4, $5, $6, $7, $8)
-			on conflict (id) do update set
-			  name = excluded.name, facts = excluded.facts, public_key = excluded.public_key,
-			  registered_at = excluded.registered_at, registered_by = excluded.registered_by
-			where signers.registered_at is null`,
-			s.ID, s.ID.Kind(), s.Name, jsonOf(s.Facts), s.PublicKey, ms(registered), s.RegisteredBy, inventory.Pending)
+		const into = "insert into signers (id, kind, name, facts, public_key, registered_at, registered_by, standing)"
+		row := [][]any{{s.ID, s.ID.Kind(), s.Name, jsonOf(s.Facts), s.PublicKey, ms(registered), s.RegisteredBy, inventory.Pending}}
+		fresh, err := inserted(ctx, tx, into, row, "on conflict (id) do nothing")
 		if err != nil {
 			return err
 		}
-		if n, err := done.RowsAffected(); err != nil || n == 0 {
-			if err == nil {
-				err = inventory.Errorf(inventory.Conflict, "This key is registered already.")
+		if fresh == 0 {
+			seen, err := inserted(ctx, tx, into, row, `
+				on conflict (id) do update set
+				  name = excluded.name, facts = excluded.facts, public_key = excluded.public_key,
+				  registered_at = excluded.registered_at, registered_by = excluded.registered_by
+				where signers.registered_at is null`)
+			if err != nil {
+				return err
 			}
+			if seen == 0 {
+				return inventory.Errorf(inventory.Conflict, "This key is registered already.")
+			}
+		}
+		if err := (deltas{{countStanding, string(inventory.Pending), ""}: int64(fresh)}).apply(ctx, d, tx, entry.At); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `
