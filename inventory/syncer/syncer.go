@@ -38,7 +38,7 @@ type Peer struct {
 type Options struct {
 	Owner        string        // names this process in leases
 	Lease        time.Duration // how long a frozen process keeps its work; default 20 seconds
-	Repositories int           // repositories read at once per registry; default 4
+	Repositories int           // repositories read at once per registry; default 8
 	Images       int           // images looked at at once per repository; default 8
 	Batch        int           // findings stored per transaction; default 100
 	Clock        func() time.Time
@@ -60,7 +60,7 @@ func New(store Store, peers []Peer, o Options) *Syncer {
 		o.Lease = 20 * time.Second
 	}
 	if o.Repositories == 0 {
-		o.Repositories = 4
+		o.Repositories = 8
 	}
 	if o.Images == 0 {
 		o.Images = 8

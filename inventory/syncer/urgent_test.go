@@ -13,6 +13,8 @@ import (
 	"signboard/inventory"
 	"signboard/inventory/store"
 	"signboard/inventory/syncer"
+	"signboard/inventory/verify"
+	"signboard/inventory/verify/cosign"
 )
 
 // latency is how soon after an event an image has to be in the inventory.
@@ -92,8 +94,10 @@ func TestRun_anEventDuringAFullSync(t *testing.T) {
 		}
 		return false
 	})
+	const readers = 4
+	w.syncer = w.syncerWith(w.store, verify.NewInspector(w.client, w.keys.Load, cosign.New(nil)), syncer.Options{Repositories: readers})
 	w.running(w.syncer)
-	w.within(latency, "the full sync runs", func() bool { return listed.Load() >= 4 })
+	w.within(latency, "the full sync runs", func() bool { return listed.Load() >= readers })
 
 	fresh := w.push("team/new:v1")
 	w.sign("team/new", fresh, fresh, w.key)
@@ -101,9 +105,9 @@ func TestRun_anEventDuringAFullSync(t *testing.T) {
 	w.hint("team/new")
 	w.syncer.Hinted()
 	took := w.within(latency, "the pushed image is there", w.has("team/new", fresh))
-	t.Logf("from the hint to the verdict: %s, while %d repositories are waiting", time.Since(start).Round(time.Millisecond), repositories-4)
+	t.Logf("from the hint to the verdict: %s, while %d repositories are waiting", time.Since(start).Round(time.Millisecond), repositories-readers)
 	w.expect("team/new", fresh, inventory.Unapproved, inventory.ReasonSignerNotApproved)
-	if listed.Load() != 4 || took > latency {
+	if listed.Load() != readers || took > latency {
 		t.Errorf("the full sync got on meanwhile: %d", listed.Load())
 	}
 
