@@ -174,7 +174,7 @@ func (c *Client) failure(q request, err error) *inventory.LookError {
 	case clientCertificateProblem(err) != "":
 		return look(unreachable, err, "%s %s.", host, clientCertificateProblem(err))
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return look(unreachable, err, "%s refused the connection when asked for %s: check that it is running, and the host and port of the url.", host, q.what)
+		return look(unreachable, err, "%s refused the connection when asked for %s: check that it is running, and the host and port of %s.", host, q.what, c.address)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return look(unreachable, err, "There is no network route to %s.", host)
 	case ok && e.reading:

@@ -98,6 +98,9 @@ func ParseServiceURL(address string) (*url.URL, error) {
 // Host is the service's host, with its port when it has one.
 func (s *Service) Host() string { return s.base.Host }
 
+// Own reports whether the service is at the registry's own host.
+func (s *Service) Own() bool { return s.own }
+
 // URL is an address of the service. Each segment is escaped as a whole: a slash
 // within it doesn't divide the path.
 func (s *Service) URL(query url.Values, segments ...string) *url.URL {

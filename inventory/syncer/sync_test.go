@@ -273,6 +273,48 @@ func TestSync_fromTagToVerdict(t *testing.T) {
 	w.expect("payments/api", copied, inventory.Failed, inventory.ReasonDigestMismatch)
 }
 
+// failingList is a registry whose repositories are listed elsewhere, where nobody
+// answers.
+type failingList struct{ syncer.Registry }
+
+func (failingList) Repositories(context.Context, func([]string) error) error {
+	return &inventory.LookError{Reason: inventory.ReasonRegistryUnreachable, Message: "The list doesn't answer."}
+}
+
+// TestSync_aListThatIsDownElsewhereTakesNothingFromTheRegistry holds that images
+// are read all the same then, and that the failure is the registry's listing's.
+func TestSync_aListThatIsDownElsewhereTakesNothingFromTheRegistry(t *testing.T) {
+	for _, elsewhere := range []bool{true, false} {
+		w := newWorld(t)
+		w.decide(inventory.Approve, "**", nil)
+		signed := w.push("app:v1")
+		w.sign("app", signed, signed, w.key)
+		w.sync()
+		w.expect("app", signed, inventory.Trusted, inventory.ReasonOK)
+
+		w.pass(time.Hour)
+		newer := w.push("app:v2")
+		w.syncer = syncer.New(w.store, []syncer.Peer{{
+			Name: "local", Registry: failingList{w.client}, Inspector: verify.NewInspector(w.client, w.keys.Load, cosign.New(nil)),
+			Tags: []inventory.Glob{"**"}, Interval: 15 * time.Minute, Listed: true, Elsewhere: elsewhere,
+		}}, syncer.Options{Clock: w.clock})
+		if summary := w.sync(); problem(summary, "local") != inventory.ReasonRegistryUnreachable {
+			t.Errorf("the failure isn't told: %+v", summary)
+		}
+		if !elsewhere {
+			w.expect("app", signed, inventory.Unknown, inventory.ReasonRegistryUnreachable)
+			continue
+		}
+		w.expect("app", signed, inventory.Trusted, inventory.ReasonOK)
+		w.expect("app", newer, inventory.Unsigned, inventory.ReasonNoSignature)
+		list, err := w.store.Registries(t.Context())
+		w.must(err)
+		if f := list[0].State.Failing; f == nil || f.Reason != inventory.ReasonRegistryUnreachable || list[0].State.RepositoryCount != 1 {
+			t.Errorf("the registry is %+v", list[0].State)
+		}
+	}
+}
+
 // TestSync_outage holds the rule above all: a failure to look is unknown with
 // its reason and the last good result, whatever it was that failed.
 func TestSync_outage(t *testing.T) {

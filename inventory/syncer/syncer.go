@@ -24,6 +24,9 @@ type Peer struct {
 	// Listed says that the repositories come from the registry's own catalog,
 	// so that one without tags is empty rather than mistyped.
 	Listed bool
+	// Elsewhere says that the repositories are listed at another host than the
+	// registry's: one that doesn't answer says nothing of the registry.
+	Elsewhere bool
 	// Ping asks whether there is a registry that talks to us; Try calls it. May be
 	// nil.
 	Ping    func(ctx context.Context) error
@@ -317,7 +320,7 @@ func (s *Syncer) catalog(ctx context.Context, peer Peer, w *inventory.RegistryWo
 	// repository would only be slower; otherwise the repositories known from
 	// before may well be readable.
 	var verdict inventory.Verdict
-	if failure.Reason == inventory.ReasonRegistryUnreachable {
+	if failure.Reason == inventory.ReasonRegistryUnreachable && !peer.Elsewhere {
 		verdict = policy.Judge(policy.Facts{Checked: true, Failure: failure}, s.Clock())
 	} else if err := s.store.RecordCatalog(ctx, w, names, false, s.Clock()); err != nil {
 		return fmt.Errorf("storing the repositories of %s: %w", peer.Name, err)

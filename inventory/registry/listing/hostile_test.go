@@ -305,6 +305,9 @@ func TestHostile_credentials(t *testing.T) {
 				t.Errorf("%s was shown the registry's credentials", q.URL)
 			}
 		}
+		if !r.Elsewhere() {
+			t.Error("an outage of the API would be taken for one of the registry")
+		}
 		if n := len(at.all()); n != s.before+1 || r.Traffic().Requests != int64(n) {
 			t.Errorf("%d requests, %d counted", n, r.Traffic().Requests)
 		}

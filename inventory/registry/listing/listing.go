@@ -67,6 +67,10 @@ func New(client *registry.Client, c Config) (*Registry, error) {
 	return r, nil
 }
 
+// Elsewhere reports whether the repositories are listed at another host than the
+// registry's, so that an outage there says nothing of the registry.
+func (r *Registry) Elsewhere() bool { return r.service != nil && !r.service.Own() }
+
 // Repositories calls page with the repositories that the configuration asks for;
 // no name comes twice. Names without a wildcard are passed on without asking. It
 // returns nil only when everything was read to its end. A namespace that isn't

@@ -61,6 +61,9 @@ func TestHarbor(t *testing.T) {
 	} {
 		before := len(s.all())
 		r := open(t, s, Config{Way: Harbor, Repositories: globs(t, tt.patterns...)})
+		if r.Elsewhere() {
+			t.Error("its own host is taken for another")
+		}
 		got, err := repositories(r)
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, %v", tt.patterns, got, err)
