@@ -169,7 +169,8 @@ func (d *DB) Echo(ctx context.Context, w *inventory.RepositoryWork, at time.Time
 	err := d.write(ctx, func(tx querier) error {
 		_, err := tx.ExecContext(ctx, `
 			update repositories
-			set hinted_at = $1, hint_token = lease_token, hint_echo = true, next_due_at = case when next_due_at > $1 then $1 else next_due_at end,
+			set hinted_at = $1, hint_token = lease_token, hint_echo = true,
+			    next_due_at = case when lease_until > 0 or next_due_at > $1 then $1 else next_due_at end,
 			    lease_owner = '', lease_until = 0
 			where id = $2 and lease_token = $3 and not gone and (lease_until > 0 or hinted_at is null)`,
 			ms(at), w.Repository.ID, w.Lease.Token)

@@ -157,6 +157,9 @@ func TestHint_settles(t *testing.T) {
 		if work, err := w.db.ClaimRepository(w.Context(), "test", inventory.SyncScope{Registry: "local"}, w.now, time.Minute); err != nil || work != nil {
 			t.Fatalf("an ordinary look comes first, and too soon: %+v, %v", work, err)
 		}
+		if _, held, err := w.db.Held(w.Context(), inventory.SyncScope{}, w.now); err != nil || !held {
+			t.Errorf("a sync of everything would leave it out: %v, %v", held, err)
+		}
 		w.after(settle / 2)
 		w.finish(w.urgently("a"))
 		w.finish(w.urgently("new"))
@@ -355,6 +358,7 @@ func TestMissed_listsAgainAndMakesNothingDue(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
 		w.list("local", "a", "b")
+		w.pushed("hidden")
 		w.look("local", "a")
 		w.look("local", "b")
 		_, _, _, due := w.row("b")
@@ -374,7 +378,7 @@ func TestMissed_listsAgainAndMakesNothingDue(t *testing.T) {
 		}
 		w.after(10 * time.Second)
 		work := claim()
-		if work == nil || !work.Relist || work.Registry.State.RepositoryCount != 2 {
+		if work == nil || !work.Relist || work.Registry.State.RepositoryCount != 2 { // what no listing had doesn't count
 			t.Fatalf("the work is %+v", work)
 		}
 		w.must(w.db.RecordCatalog(w.Context(), work, []string{"b"}, true, w.now))

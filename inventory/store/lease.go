@@ -29,7 +29,8 @@ func (d *DB) RenewRegistry(ctx context.Context, w *inventory.RegistryWork, now t
 }
 
 // Held reports whether registries and repositories in the scope are due that
-// nobody can claim now, since somebody works on them, or died while they did.
+// nobody can claim now, since somebody works on them, or died while they did, or
+// since a hint about them is too fresh.
 func (d *DB) Held(ctx context.Context, scope inventory.SyncScope, now time.Time) (registries, repositories bool, err error) {
 	err = d.read(ctx, func(q querier) (err error) {
 		registries, err = value[bool](ctx, q, `
@@ -43,7 +44,7 @@ func (d *DB) Held(ctx context.Context, scope inventory.SyncScope, now time.Time)
 		err = each(ctx, q, `
 			select full_name, name
 			from repositories
-			where not gone and lease_until > $1 and next_due_at <= $1`,
+			where not gone and next_due_at <= $1 and (lease_until > $1 or hinted_at > $1)`,
 			scanInto(&leased, func(r *repository) []any { return []any{&r.full, &r.name} }), ms(now))
 		for _, r := range leased {
 			repositories = repositories || scope.Holds(strings.TrimSuffix(r.full, "/"+r.name), r.name)

@@ -129,7 +129,7 @@ func (d *DB) ClaimRegistry(ctx context.Context, owner string, scope inventory.Sy
 
 // registryWork is a leased registry with what the listing is compared with.
 func (d *DB) registryWork(ctx context.Context, tx querier, r inventory.Registry, lease inventory.Lease) (_ *inventory.RegistryWork, err error) {
-	r.State.RepositoryCount, err = value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and not gone", r.ID)
+	r.State.RepositoryCount, err = value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and not gone and not unlisted", r.ID)
 	return &inventory.RegistryWork{Registry: r, Lease: lease}, err
 }
 
