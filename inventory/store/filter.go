@@ -27,6 +27,7 @@ type selection struct {
 	repositories map[int64]bool // nil: any
 	known        int            // how many repositories there are, when some are selected
 	digest       string         // the beginning of one
+	removed      bool           // a registry isn't configured any more: its tags stay, and its images aren't listed
 }
 
 func (d *DB) selectImages(ctx context.Context, q querier, f inventory.ImageFilter, now time.Time) (*selection, error) {
@@ -49,6 +50,12 @@ func (d *DB) selectImages(ctx context.Context, q querier, f inventory.ImageFilte
 			return nil, err
 		}
 		s.registry = id
+	}
+	if s.tag != "" {
+		var err error
+		if s.removed, err = value[bool](ctx, q, "select exists (select 1 from registries where removed)"); err != nil {
+			return nil, err
+		}
 	}
 	words := strings.Fields(strings.ToLower(f.Q))
 	if len(words) == 1 {
@@ -84,15 +91,14 @@ func digestPrefix(word string) string {
 
 // source is an index that ends in the id: it answers candidates, newest first.
 type source struct {
-	kind      string // the filter that it takes care of, with the status
-	facet     dimension
-	uncounted bool // no counter says how many there are
-	size      int
-	capped    bool   // size is a floor
-	query     string // empty for several repositories, which are read side by side
-	args      []any
-	status    inventory.Status
-	several   []int64 // repositories
+	kind    string // the filter that it takes care of, with the status
+	facet   dimension
+	size    int
+	capped  bool   // size is a floor
+	query   string // empty for several repositories, which are read side by side
+	args    []any
+	status  inventory.Status
+	several []int64 // repositories
 	// sieve holds the several where they are so many of all that most pages are
 	// full after a short walk through the images of all.
 	sieve map[int64]bool
@@ -147,9 +153,8 @@ func (s *selection) sources(ctx context.Context, q querier) ([]source, error) {
 	}
 	if s.tag != "" {
 		c := plain.index(sourceTag, dimension{}, "tags", "image_id", "name = $3", clean(s.tag))
-		c.uncounted = true
-		n, err := value[int](ctx, q, "select count(*) from (select 1 from tags where name = $1 limit 1000) as few", clean(s.tag))
-		c.size = n
+		n, err := value[int](ctx, q, "select count(*) from (select 1 from tags where name = $1 limit $2) as few", clean(s.tag), countWalk)
+		c.size, c.capped = n, n == countWalk
 		list, errs = append(list, c), append(errs, err)
 	}
 	if s.repositories != nil {
@@ -218,7 +223,7 @@ func (s *selection) rest(c source) bool {
 		s.held || // what ran out is still marked
 		s.registry != 0 && c.kind != sourceRegistry ||
 		s.reason != "" && c.kind != sourceReason ||
-		s.tag != "" || // tags of registries that aren't configured stay
+		s.tag != "" && (c.kind != sourceTag || s.removed) ||
 		s.repositories != nil && c.kind != sourceRepository ||
 		len(s.facets) > 1 || len(s.facets) == 1 && c.facet != s.facets[0]
 }
