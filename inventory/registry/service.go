@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -158,7 +160,32 @@ func (s *Service) Ask(ctx context.Context, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{Status: a.status, Header: a.header, Body: a.body, URL: a.url}, nil
+	return q.answer(a), nil
+}
+
+// answer is what was said to a question. The body of a refusal goes into logs:
+// what was shown as credentials is taken out, should it be repeated there.
+func (q Question) answer(a answer) Answer {
+	body := a.body
+	if a.status != http.StatusOK {
+		if q.Body != nil { // it may hold a password
+			body = nil
+		}
+		for _, value := range q.Header.Values("Authorization") {
+			_, credentials, _ := strings.Cut(value, " ")
+			secrets := []string{credentials}
+			if plain, err := base64.StdEncoding.DecodeString(credentials); err == nil {
+				_, password, _ := strings.Cut(string(plain), ":")
+				secrets = append(secrets, password)
+			}
+			for _, s := range secrets {
+				if s != "" {
+					body = bytes.ReplaceAll(body, []byte(s), []byte("…"))
+				}
+			}
+		}
+	}
+	return Answer{Status: a.status, Header: a.header, Body: body, URL: a.url}
 }
 
 func (s *Service) request(q Question) request {
@@ -231,7 +258,7 @@ func (s *Service) Walk(ctx context.Context) (walk *Walk, within context.Context,
 // at the service's own host only.
 func (w *Walk) Pages(ctx context.Context, q Question, take func(Answer) (Page, error)) error {
 	return w.service.client.walk(ctx, w.service.request(q), &w.budget, func(a answer) (page, error) {
-		p, err := take(Answer{Status: a.status, Header: a.header, Body: a.body, URL: a.url})
+		p, err := take(q.answer(a))
 		return page{entries: p.Entries, next: p.Next, problem: p.Problem}, err
 	})
 }

@@ -2,6 +2,8 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -295,5 +297,35 @@ func TestService_doesNotChangeHowTheRegistryIsAskedForTokens(t *testing.T) {
 	}
 	if _, err := c.Tags(context.Background(), "a"); err != nil || seen.count("/token") != 0 {
 		t.Errorf("a token was asked for; %v", err)
+	}
+}
+
+// TestService_onAnotherHostIsNotShownTheClientCertificate holds that a
+// certificate is one of the registry's credentials, too.
+func TestService_onAnotherHostIsNotShownTheClientCertificate(t *testing.T) {
+	asked := &seen{}
+	other := httptest.NewUnstartedServer(record(asked, map[string]http.HandlerFunc{"/list": jsonAnswer("[]")}))
+	other.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	other.StartTLS()
+	t.Cleanup(other.Close)
+	pool := x509.NewCertPool()
+	pool.AddCert(other.Certificate())
+	certificate, key := clientPair(t, t.TempDir(), "the registry's client")
+	shown, err := ReadClientCertificate(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry, _ := serve(t, nil)
+	for address, want := range map[string]int{other.URL: 1, registry.URL: 0} {
+		c, _ := client(t, registry, func(cfg *Config) {
+			cfg.URL, cfg.RootCAs, cfg.ClientCertificate = address, pool, shown
+		})
+		if _, err := ask(service(t, c, other.URL), "list"); err != nil {
+			t.Fatal(err)
+		}
+		all := asked.all()
+		if got := len(all[len(all)-1].TLS.PeerCertificates); got != want {
+			t.Errorf("for a registry at %s it was shown %d certificates", address, got)
+		}
 	}
 }

@@ -1,9 +1,13 @@
 package listing
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -418,4 +422,44 @@ func TestRepositories_endsWithTheErrorOfPage(t *testing.T) {
 			t.Errorf("%d requests", n)
 		}
 	})
+}
+
+// TestHostile_credentialsAreNeverLogged holds it against an API that repeats
+// what it was shown.
+func TestHostile_credentialsAreNeverLogged(t *testing.T) {
+	eachService(t, func(t *testing.T, s service, open opener) {
+		for _, code := range []int{200, 400, 401, 403, 404, 429, 500, 418} {
+			var logged bytes.Buffer
+			r, at := open(t, func(w http.ResponseWriter, r *http.Request) {
+				_, password, _ := r.BasicAuth()
+				w.WriteHeader(code)
+				fmt.Fprintf(w, `{"%s":"%s %s"}`, strings.Repeat("x", 10), r.Header.Get("Authorization"), password)
+			}, func(cfg *registry.Config) {
+				cfg.Logger = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			})
+			_, err := repositories(r)
+			if err == nil || len(at.all()) == 0 {
+				t.Fatalf("%d: %v after %d requests", code, err, len(at.all()))
+			}
+			for _, secret := range []string{"listing-secret", "exchanged-secret", "registry-secret", base64.StdEncoding.EncodeToString([]byte("robot$lister:listing-secret"))} {
+				if text := fmt.Sprintf("%v %+v %s", err, errors.Unwrap(err), logged.String()); strings.Contains(text, secret) {
+					t.Errorf("%d: %s is in %s", code, secret, text)
+				}
+			}
+		}
+	})
+}
+
+// TestDockerHub_aRefusedLoginIsNotLogged holds it where the secret travels in
+// the body.
+func TestDockerHub_aRefusedLoginIsNotLogged(t *testing.T) {
+	at := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		io.Copy(w, r.Body)
+	})
+	_, err := repositories(open(t, nobody(t), Config{Way: DockerHub, URL: at.URL, Username: "acmebot", Token: "listing-secret", Repositories: globs(t, "acme/*")}))
+	wantLook(t, err, inventory.ReasonRegistryDenied)
+	if strings.Contains(err.Error(), "listing-secret") {
+		t.Error(err)
+	}
 }
