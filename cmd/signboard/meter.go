@@ -219,14 +219,18 @@ func (g *gauge) line(names, width int) string {
 
 // parts are what a line says, the most important first.
 func (g *gauge) parts() []string {
-	left, rate, failed := "", "", ""
+	left, rate, failed := "estimating", "", ""
 	if per, ok := g.rate(); ok {
 		rate = fmt.Sprintf("%s/s", ui.Number(int(per+0.5)))
 	}
 	if d, ok := g.left(); ok {
 		left = span(d) + " left"
-	} else if g.p.Repositories < g.p.Listed || g.p.Listed == 0 {
-		left = "estimating"
+	}
+	switch {
+	case g.p.Listed == 0:
+		left, rate = "listing", ""
+	case g.p.Repositories >= g.p.Listed:
+		left, rate = "done", ""
 	}
 	if g.p.Failed > 0 {
 		failed = ui.Number(g.p.Failed) + " failed"

@@ -58,6 +58,8 @@ func TestGauge_estimatesOnlyWhatItCanKnow(t *testing.T) {
 		want string
 	}{
 		"one report":                     {reported(inventory.Progress{Listed: 10, Known: 100, Done: 10}), "estimating"},
+		"nothing is listed":              {reported(inventory.Progress{}), "listing"},
+		"everything is read":             {reported(steadily(5, 10, inventory.Progress{Repositories: 10, Listed: 10, Known: 150, Done: 150})...), "done"},
 		"two seconds":                    {reported(steadily(2, 10, inventory.Progress{Listed: 10, Known: 100, Done: 50})...), "estimating"},
 		"all images are known":           {reported(steadily(5, 10, inventory.Progress{Listed: 10, Known: 150, Done: 50})...), "10s left"},
 		"nothing moves":                  {reported(steadily(30, 0, inventory.Progress{Listed: 10, Known: 150, Done: 50})...), "estimating"},

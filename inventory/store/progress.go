@@ -193,14 +193,16 @@ func (d *DB) RecordProgress(ctx context.Context, r inventory.SyncReport, now tim
 		if err != nil {
 			return err
 		}
+		// A process that was killed still says that it runs: it has nothing left to
+		// do when there is nothing.
 		_, err = tx.ExecContext(ctx, `
 			update registries
 			set progress = $1,
 			    sync_started_at = case
 			      when $2 then coalesce(sync_started_at, $3)
-			      when exists (select 1 from sync_workers w where w.registry_id = $4 and w.running and w.updated_at > $5) then sync_started_at
+			      when $6 and exists (select 1 from sync_workers w where w.registry_id = $4 and w.running and w.updated_at > $5) then sync_started_at
 			    end
-			where id = $4`, jsonOf(rows), running, ms(now), id, ms(now.Add(-inventory.SilentAfter)))
+			where id = $4`, jsonOf(rows), running, ms(now), id, ms(now.Add(-inventory.SilentAfter)), rows.Repositories < rows.Listed)
 		if err != nil {
 			return err
 		}

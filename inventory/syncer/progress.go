@@ -308,6 +308,12 @@ func (r *reporter) report(ctx context.Context, running bool) {
 	}
 }
 
+// settle says that this process does nothing for a registry yet: a sync whose
+// process was killed when everything was read ends with it.
+func (s *Syncer) settle(ctx context.Context, peer Peer, t *tracker) {
+	(&reporter{store: s.store, clock: s.Clock, log: s.Log, owner: s.Owner, peer: peer, tracker: t, cancels: -1}).report(ctx, false)
+}
+
 // cancelled is the problem that a sync ends with when somebody cancelled it.
 func cancelled(registry string, c *inventory.Cancellation) Problem {
 	p := Problem{Where: registry, Reason: inventory.ReasonNotChecked, Message: "The sync was cancelled. What was read stays; the rest waits for the next sync."}

@@ -102,6 +102,7 @@ func (s *Syncer) Run(ctx context.Context) {
 		wake[i] = make(chan struct{}, 1)
 		running.Go(func() {
 			tracker, pace := newTracker(nil), &pace{}
+			s.settle(ctx, peer, tracker)
 			for ctx.Err() == nil {
 				err := s.paced(ctx, peer, pace, tracker)
 				if err == nil {
