@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +21,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"signboard/inventory"
+	"signboard/inventory/registry"
 	"signboard/inventory/registry/listing"
 	"signboard/web"
 )
@@ -50,6 +53,9 @@ type RegistryConfig struct {
 	AllowPrivate bool          `koanf:"allow_private"`
 	Username     string        `koanf:"username"`
 	Password     string        `koanf:"password"`
+	PasswordFile string        `koanf:"password_file"` // read again when it is looked up
+	Token        string        `koanf:"token"`         // a bearer token that the registry takes as it is
+	TokenFile    string        `koanf:"token_file"`    // read again likewise
 	TokenHosts   []string      `koanf:"token_hosts"`
 	HookSecret   string        `koanf:"hook_secret"`
 
@@ -59,7 +65,15 @@ type RegistryConfig struct {
 	ListingUsername string `koanf:"listing_username"`
 	ListingToken    string `koanf:"listing_token"`
 
+	CA                string `koanf:"ca"` // certificates, beside the system's
+	ClientCertificate string `koanf:"client_certificate"`
+	ClientKey         string `koanf:"client_key"`
+	Proxy             string `koanf:"proxy"` // an address, none, or empty for the environment's
+
 	registry inventory.Registry
+	roots    *x509.CertPool
+	shown    func() (*tls.Certificate, error)
+	secret   func() (string, error)
 }
 
 // OIDCConfig is the OpenID provider people sign in with.
@@ -440,6 +454,9 @@ func (r *RegistryConfig) check(at string) error {
 		return err
 	}
 	r.registry = inventory.Registry{Name: r.Name, URL: r.URL, Interval: r.Interval, Repositories: repositories, Tags: tags}
+	if err := r.checkAccess(at); err != nil {
+		return err
+	}
 	if problem := r.listing().Check(); problem != nil {
 		return fmt.Errorf("%s.%s: %s", at, problem.Key, problem.Message)
 	}
@@ -452,6 +469,63 @@ func (r *RegistryConfig) listing() listing.Config {
 		Registry: r.URL, Repositories: r.registry.Repositories, AllowPrivate: r.AllowPrivate,
 		Way: r.Listing, URL: r.ListingURL, Username: r.ListingUsername, Token: r.ListingToken,
 	}
+}
+
+// checkAccess refuses credentials, certificates and proxies that can't work.
+func (r *RegistryConfig) checkAccess(at string) error {
+	file, secret := "", &r.Password
+	switch {
+	case r.Password != "" && r.PasswordFile != "":
+		return fmt.Errorf("%s: give either password or password_file, not both", at)
+	case r.Token != "" && r.TokenFile != "":
+		return fmt.Errorf("%s: give either token or token_file, not both", at)
+	case (r.Token != "" || r.TokenFile != "") && (r.Username != "" || r.Password != "" || r.PasswordFile != ""):
+		return fmt.Errorf("%s: give either username and password, or a token", at)
+	case (r.Username != "") != (r.Password != "" || r.PasswordFile != ""):
+		return fmt.Errorf("%s: give both username and password (or password_file), or neither", at)
+	case r.PasswordFile != "":
+		file = r.PasswordFile
+	case r.TokenFile != "":
+		file, secret = r.TokenFile, &r.Token
+	}
+	if file != "" {
+		r.secret = func() (string, error) { return readSecret(file) }
+		var err error
+		if *secret, err = r.secret(); err != nil {
+			return fmt.Errorf("%s.%s: %v", at, map[bool]string{true: "password_file", false: "token_file"}[r.PasswordFile != ""], err)
+		}
+	}
+	var err error
+	if r.CA != "" {
+		if r.roots, err = registry.ReadCA(r.CA); err != nil {
+			return fmt.Errorf("%s.ca: %v", at, err)
+		}
+	}
+	if r.ClientCertificate != "" || r.ClientKey != "" {
+		if r.ClientCertificate == "" || r.ClientKey == "" {
+			return fmt.Errorf("%s: give both client_certificate and client_key, or neither", at)
+		}
+		if r.shown, err = registry.ReadClientCertificate(r.ClientCertificate, r.ClientKey); err != nil {
+			return fmt.Errorf("%s.client_certificate: %v", at, err)
+		}
+	}
+	if _, err := registry.ParseProxy(r.Proxy); err != nil {
+		return fmt.Errorf("%s.proxy: %v", at, err)
+	}
+	return nil
+}
+
+// readSecret reads a file that holds a secret, without its last line break.
+func readSecret(file string) (string, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("the file can't be read: %w", err)
+	}
+	secret := strings.TrimRight(string(raw), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("the file %s is empty", file)
+	}
+	return secret, nil
 }
 
 func (o *OIDCConfig) check() error {

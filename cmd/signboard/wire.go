@@ -97,7 +97,8 @@ func (a *app) close() {
 func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 	client, err := registry.New(registry.Config{
 		Name: r.Name, URL: r.URL, Repositories: r.registry.Repositories, AllowPrivate: r.AllowPrivate,
-		Username: r.Username, Password: r.Password, TokenHosts: r.TokenHosts,
+		Username: r.Username, Password: r.Password, Token: r.Token, ReadSecret: r.secret, TokenHosts: r.TokenHosts,
+		RootCAs: r.roots, ClientCertificate: r.shown, Proxy: r.Proxy,
 		UserAgent: userAgent(), Logger: a.log,
 	})
 	if err != nil {

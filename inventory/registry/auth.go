@@ -31,10 +31,11 @@ const (
 type auth struct {
 	client   *Client
 	registry name.Registry
-	resource authn.Resource // what credentials are looked up for
-	own      authn.Authenticator
+	resource authn.Resource                      // what credentials are looked up for
+	own      func() (authn.Authenticator, error) // the configured ones; nil for none
 	flight   singleflight.Group
-	found    atomic.Bool // there were credentials when they were last looked up
+	helpers  singleflight.Group // of looking up credentials
+	found    atomic.Bool        // there were credentials when they were last looked up
 
 	mu        sync.Mutex
 	challenge *challenge
@@ -141,17 +142,12 @@ func (a *auth) dropOldest() {
 	delete(a.sessions, oldest)
 }
 
-// credentials are the configured ones, else Docker's.
+// credentials are the configured ones, else Docker's, else the cloud's.
 func (a *auth) credentials(ctx context.Context) (authn.Authenticator, error) {
 	if a.own != nil {
-		return a.own, nil
+		return a.own()
 	}
-	found, err := authn.Resolve(ctx, authn.DefaultKeychain, a.resource)
-	if err != nil {
-		return nil, look(inventory.ReasonRegistryDenied, err,
-			"The Docker credentials for %s can't be read: check config.json in DOCKER_CONFIG.", a.client.origin.Host)
-	}
-	return found, nil
+	return a.ambient(ctx)
 }
 
 // ask learns how the registry wants to be authenticated to: by GET /v2/

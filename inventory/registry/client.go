@@ -52,7 +52,10 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if (cfg.Username == "") != (cfg.Password == "") {
+	switch given := cfg.ReadSecret != nil; {
+	case cfg.Token != "" && (cfg.Username != "" || cfg.Password != ""):
+		return nil, inventory.Errorf(inventory.Invalid, "registry %q needs either username and password, or a token", cfg.Name)
+	case (cfg.Username == "") != (cfg.Password == "") && !given:
 		return nil, inventory.Errorf(inventory.Invalid, "registry %q needs both username and password, or neither", cfg.Name)
 	}
 	var options []name.Option
@@ -97,8 +100,8 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 		pace:      newPace(limits, c.now, c.sleep),
 	}
 	c.auth = &auth{client: c, registry: reg, resource: resource, sessions: map[string]session{}}
-	if cfg.Username != "" {
-		c.auth.own = &authn.Basic{Username: cfg.Username, Password: cfg.Password}
+	if cfg.Username != "" || cfg.Token != "" || cfg.ReadSecret != nil {
+		c.auth.own = c.ownCredentials
 		if origin.Scheme == "http" && !cfg.AllowPrivate {
 			c.log.Warn("credentials travel unencrypted", "registry", cfg.Name, "url", origin.String())
 		}
@@ -106,6 +109,21 @@ func newClient(cfg Config, d dialer) (*Client, error) {
 	c.referral = capability{now: c.now}
 	c.silence = silence{now: c.now}
 	return c, nil
+}
+
+// ownCredentials are the configured ones, as they are now.
+func (c *Client) ownCredentials() (authn.Authenticator, error) {
+	username, password, token := c.config.Username, c.config.Password, c.config.Token
+	if c.config.ReadSecret != nil {
+		secret, err := c.config.ReadSecret()
+		if err != nil {
+			return nil, look(inventory.ReasonRegistryDenied, err, "The credentials configured for %s can't be read: check password_file or token_file of this registry.", c.origin.Host)
+		}
+		if password = secret; username == "" {
+			password, token = "", secret
+		}
+	}
+	return authn.FromConfig(authn.AuthConfig{Username: username, Password: password, RegistryToken: token}), nil
 }
 
 // Traffic is what was sent so far, redirects, token requests and those of its

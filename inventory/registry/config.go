@@ -27,9 +27,17 @@ type Config struct {
 	// live on private and loopback addresses. Link-local, cloud metadata and
 	// multicast addresses are never dialled.
 	AllowPrivate bool
-	// Username and Password, both or neither. Without them the Docker
-	// config.json (DOCKER_CONFIG) and its credential helpers are asked.
-	Username, Password string
+	// Username and Password, both or neither; or Token alone, which is sent to the
+	// registry's own host as the bearer token that it is, and exchanged for
+	// nothing. (A token that a token service exchanges, an identity token, belongs
+	// into Docker's config.json.) Without either, config.json (DOCKER_CONFIG) and
+	// its credential helpers are asked, and then what the clouds and GitHub give
+	// to the machines and jobs that run there.
+	Username, Password, Token string
+	// ReadSecret, when set, answers what Password, or without a Username what
+	// Token, is now. It is asked whenever credentials are looked up: every half
+	// hour, and when they are refused.
+	ReadSecret func() (string, error)
 	// TokenHosts are the hosts, with or without a port, where the registry's
 	// token service may be beside the registry's own host. Without a port any
 	// port of the host will do.

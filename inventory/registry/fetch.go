@@ -62,7 +62,8 @@ func (c *Client) do(ctx context.Context, q request) (answer, error) {
 			return answer{}, c.failure(q, context.Cause(ctx))
 		}
 		c.silence.note(q.scope, timedOut(err))
-		if err == nil && a.status == http.StatusUnauthorized && !renewed && !q.plain && authority(a.url) == authority(c.origin) && c.auth.renew(q.scope, a.header) {
+		refused := err == nil && a.status == http.StatusUnauthorized && !q.plain && authority(a.url) == authority(c.origin) || tokenRefused(err)
+		if refused && !renewed && c.auth.renew(q.scope, a.header) {
 			renewed = true
 			c.retried.Add(1)
 			continue
@@ -203,6 +204,14 @@ func (c *Client) read(q request, from *url.URL, resp *http.Response) (answer, er
 	}
 	a.body = body.Bytes()
 	return a, nil
+}
+
+// tokenRefused reports whether the token service didn't take the credentials:
+// others may have taken their place.
+func tokenRefused(err error) bool {
+	e, ok := errors.AsType[*tokenError](err)
+	status, _ := statusOf(err)
+	return ok && e.with && (status == http.StatusUnauthorized || status == http.StatusForbidden)
 }
 
 // timedOut reports whether a request ended at its deadline.

@@ -64,7 +64,7 @@ func (c *Client) Service(address string) (*Service, error) {
 	}
 	cfg := c.config
 	cfg.URL, cfg.Username, cfg.Password, cfg.TokenHosts = base.Scheme+"://"+base.Host, "", "", nil
-	cfg.ClientCertificate = nil
+	cfg.ClientCertificate, cfg.Token, cfg.ReadSecret = nil, "", nil
 	other, err := newClient(cfg, c.dialer)
 	if err != nil {
 		return nil, err

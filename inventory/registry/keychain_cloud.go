@@ -1,0 +1,49 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/authn/github"
+	"github.com/google/go-containerregistry/pkg/v1/google"
+)
+
+// cloudKeychain is where the credentials come from that a cloud, or GitHub's
+// Actions, give to what runs there, for a host that is theirs; nil for others.
+// They are asked over connections of their own.
+func cloudKeychain(host string) func(context.Context, authn.Resource) (authn.Authenticator, error) {
+	u, err := url.Parse("//" + host)
+	if err != nil || u.Port() != "" && u.Port() != "443" {
+		return nil
+	}
+	switch name := u.Hostname(); {
+	case name == "ghcr.io":
+		return func(ctx context.Context, r authn.Resource) (authn.Authenticator, error) {
+			return authn.Resolve(ctx, github.Keychain, r)
+		}
+	case name == "gcr.io", strings.HasSuffix(name, ".gcr.io"), strings.HasSuffix(name, ".pkg.dev"):
+		return googleCredentials
+	}
+	return nil
+}
+
+// googleCredentials are those of the machine (application default credentials),
+// or gcloud's. They are looked up each time, since go-containerregistry's own
+// keychain remembers for good that there were none.
+func googleCredentials(ctx context.Context, _ authn.Resource) (authn.Authenticator, error) {
+	for _, from := range []func(context.Context) (authn.Authenticator, error){google.NewEnvAuthenticator, google.NewGcloudAuthenticator} {
+		found, err := from(ctx)
+		if err != nil || found == authn.Anonymous {
+			continue
+		}
+		config, err := found.Authorization()
+		if err != nil {
+			return nil, errors.New("Google's credentials of this machine can't be used") // the cause may hold some
+		}
+		return authn.FromConfig(*config), nil
+	}
+	return authn.Anonymous, nil
+}
