@@ -3,9 +3,13 @@ package registry
 import (
 	"context"
 	"errors"
+	"io"
 	"net/url"
+	"regexp"
 	"strings"
 
+	ecr "github.com/awslabs/amazon-ecr-credential-helper/ecr-login"
+	acr "github.com/chrismellard/docker-credential-acr-env/pkg/credhelper"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/authn/github"
 	"github.com/google/go-containerregistry/pkg/v1/google"
@@ -26,8 +30,25 @@ func cloudKeychain(host string) func(context.Context, authn.Resource) (authn.Aut
 		}
 	case name == "gcr.io", strings.HasSuffix(name, ".gcr.io"), strings.HasSuffix(name, ".pkg.dev"):
 		return googleCredentials
+	case name == "public.ecr.aws", amazon.MatchString(name):
+		return fromHelper(ecr.NewECRHelper(ecr.WithLogger(io.Discard)))
+	case azure.MatchString(name):
+		return fromHelper(acr.NewACRCredentialsHelper())
 	}
 	return nil
+}
+
+var (
+	amazon = regexp.MustCompile(`^[0-9]{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|on\.(aws|amazonwebservices\.com\.cn))$`)
+	azure  = regexp.MustCompile(`^[a-z0-9-]+\.azurecr\.(io|cn|de|us)$`)
+)
+
+// fromHelper asks what would be a credential helper of Docker's if it weren't
+// built in. Without an identity in its cloud it has no credentials.
+func fromHelper(h authn.Helper) func(context.Context, authn.Resource) (authn.Authenticator, error) {
+	return func(ctx context.Context, r authn.Resource) (authn.Authenticator, error) {
+		return authn.Resolve(ctx, authn.NewKeychainFromHelper(h), r)
+	}
 }
 
 // googleCredentials are those of the machine (application default credentials),

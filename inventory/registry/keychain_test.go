@@ -237,12 +237,14 @@ func TestCredentials_areNeverLogged(t *testing.T) {
 }
 
 func TestCloudKeychain_isForTheirOwnHostsOnly(t *testing.T) {
-	for _, host := range []string{"ghcr.io", "gcr.io", "eu.gcr.io", "europe-docker.pkg.dev", "ghcr.io:443"} {
+	for _, host := range []string{"ghcr.io", "gcr.io", "eu.gcr.io", "europe-docker.pkg.dev", "ghcr.io:443", "public.ecr.aws",
+		"123456789012.dkr.ecr.eu-central-1.amazonaws.com", "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "123456789012.dkr-ecr.eu-west-1.on.aws", "acme.azurecr.io"} {
 		if cloudKeychain(host) == nil {
 			t.Errorf("%s has a keychain", host)
 		}
 	}
-	for _, host := range []string{"evilgcr.io", "gcr.io.example.com", "pkg.dev.example.com", "example.com", "notghcr.io", "ghcr.io:8443", "127.0.0.1:5000", "xpkg.dev"} {
+	for _, host := range []string{"evilgcr.io", "gcr.io.example.com", "pkg.dev.example.com", "example.com", "notghcr.io", "ghcr.io:8443", "127.0.0.1:5000", "xpkg.dev",
+		"dkr.ecr.eu-central-1.amazonaws.com.example.com", "bucket.s3.amazonaws.com", "123456789012.dkr.ecr.x.amazonaws.com.evil.com", "azurecr.io.example.com", "a.b.azurecr.io", "public.ecr.aws.example.com"} {
 		if cloudKeychain(host) != nil {
 			t.Errorf("%s would be shown a cloud's credentials", host)
 		}
