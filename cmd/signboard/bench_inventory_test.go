@@ -313,7 +313,7 @@ func (f *filler) change(ctx context.Context) error {
 
 // vanish lists each registry to its end, without the repositories that it lost.
 func (f *filler) vanish(ctx context.Context) error {
-	before, err := f.store.Counts(ctx, "")
+	before, err := f.store.Counts(ctx, inventory.Scope{})
 	if err != nil {
 		return err
 	}
@@ -335,7 +335,7 @@ func (f *filler) vanish(ctx context.Context) error {
 			return err
 		}
 	}
-	after, err := f.store.Counts(ctx, "")
+	after, err := f.store.Counts(ctx, inventory.Scope{})
 	f.marks.gone = before.Images - after.Images
 	f.marks.listed = after.Images
 	return err
