@@ -28,6 +28,7 @@ var shapes = []struct {
 	want   string
 }{
 	{file: "distribution.json", want: "team/api -team/web"},
+	{file: "distribution-v3.json", want: "team/third"},
 	{file: "acr-webhook.json", want: "hello-world"},
 	{file: "acr-ping.json"},
 	{file: "acr-eventgrid.json", want: "aci-helloworld -old"},
