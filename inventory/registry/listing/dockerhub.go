@@ -10,13 +10,14 @@ import (
 	"signboard/inventory/registry"
 )
 
-// dockerHub reads Docker Hub's API (docs.docker.com, "Docker HUB API"): GET
-// /v2/namespaces/{namespace}/repositories in pages of at most 100, with the count
-// and the address of the next page in the answer, and in the order of the names,
-// since the usual one, by the last push, moves entries between pages. A user name
-// with a personal access token, or an organisation with one of its access tokens,
-// is exchanged for a bearer token that lives for minutes (POST /v2/auth/token).
-// Without one Docker Hub lists what is public.
+// dockerHub reads Docker Hub's API (docs.docker.com, "Docker HUB API", "List
+// repositories in a namespace"): pages of at most 100, with the count and the
+// address of the next page in the answer. They are asked for in the order of the
+// names: by the last push entries would move between pages. A user name with a
+// personal access token, or an organisation with one of its access tokens, is
+// exchanged for a bearer token that lives for minutes ("Create access token").
+// Without one, and for an organisation's token without the scope
+// scope-repository-list, Docker Hub lists what is public.
 type dockerHub struct{ username, token string }
 
 func (d dockerHub) authorize(ctx context.Context, r *reading) (http.Header, error) {
