@@ -176,10 +176,45 @@ func trustedImage() inventory.Image {
 	i.Platforms = []inventory.Platform{{Platform: "linux/amd64", Digest: digest(51), Status: inventory.Trusted, Inherited: true}, {Platform: "linux/arm64/v8", Digest: digest(52), Status: inventory.Unsigned}}
 	i.Attestations = attestationList()
 	i.Notes = []string{"A referrer that belongs to another image was left out: " + string(digest(90)) + "."}
-	i.History = []inventory.VerdictChange{{At: *ago(40 * time.Hour), From: inventory.Unapproved, To: inventory.Trusted, Reason: inventory.ReasonOK, Message: "Signed by payments release key, who is approved for this repository."}, {At: *ago(48 * time.Hour), To: inventory.Unapproved, Reason: inventory.ReasonSignerNotApproved, Message: "Nobody had approved the signer yet."}}
+	release := inventory.NamedSigner{ID: signer.ID, Name: signer.Name}
+	i.FirstSeen = *ago(48 * time.Hour)
+	i.History = []inventory.VerdictChange{
+		{At: *ago(40 * time.Hour), From: inventory.Unapproved, To: inventory.Trusted, Reason: inventory.ReasonOK, Message: "Signed by payments release key, who is approved for this repository.",
+			Cause: inventory.Cause{Kind: inventory.CauseDecision, Decision: &inventory.CauseDecided{ID: "d1", Verb: inventory.Approve, By: []string{"Dana Reyes", "Eric Voss"}, Signer: release}}},
+		{At: *ago(48 * time.Hour), From: inventory.Unknown, To: inventory.Unapproved, Reason: inventory.ReasonSignerNotApproved, Message: "Nobody had approved the signer yet.",
+			Cause: inventory.Cause{Kind: inventory.CauseFirstLook, Signatures: 1, Attestations: 2}},
+	}
+	i.Events = []inventory.ImageEvent{
+		{At: *ago(20 * time.Hour), Count: 1, Trace: &inventory.Trace{Format: inventory.FormatBundle, Signer: &inventory.NamedSigner{ID: other.ID, Name: other.Name}}},
+		{At: *ago(30 * time.Hour), Vanished: true, Count: 1, Trace: &inventory.Trace{PredicateType: "https://spdx.dev/Document", Signer: &release}},
+	}
 	i.TagMoves = []inventory.TagMove{{Tag: "stable", From: digest(70), To: i.Digest, At: *ago(20 * time.Hour)}, {Tag: "v2.4.1", To: i.Digest, At: *ago(48 * time.Hour)}}
 	i.Elsewhere = []inventory.Place{{Registry: "mirror", Repository: "payments/api", Status: inventory.Unapproved}}
 	i.Parents = []inventory.Parent{{Digest: digest(71), Tags: []string{"v2"}, Status: inventory.Trusted}}
+	return i
+}
+
+// strippedImage was trusted until its signature was removed, and isn't in use
+// any more.
+func strippedImage() inventory.Image {
+	i := images40()[5]
+	i.Status, i.Reason, i.Message = inventory.Unsigned, inventory.ReasonNoSignature, "Every place a signature could be was read, and there is none."
+	i.Signatures, i.Attestations, i.Quarantine, i.LastGood, i.Tags = nil, nil, nil, nil, nil
+	i.FirstSeen, i.GoneAt = *ago(500 * time.Hour), ago(2*time.Hour)
+	signer := key(1, "payments release key", inventory.Approved)
+	gone := inventory.Trace{Format: inventory.FormatSimpleSigning, Signer: &inventory.NamedSigner{ID: signer.ID, Name: signer.Name}}
+	i.History = []inventory.VerdictChange{
+		{At: *ago(5 * time.Hour), From: inventory.Trusted, To: inventory.Unsigned, Reason: inventory.ReasonNoSignature, Message: i.Message, Flagged: true,
+			Cause: inventory.Cause{Kind: inventory.CauseSignatures, Vanished: []inventory.Trace{gone}, NVanished: 2}},
+		{At: *ago(100 * time.Hour), From: inventory.Unknown, To: inventory.Trusted, Reason: inventory.ReasonOK, Message: "Signed by payments release key.", Cause: inventory.Cause{Kind: inventory.CauseRecovery}},
+		{At: *ago(101 * time.Hour), From: inventory.Trusted, To: inventory.Unknown, Reason: inventory.ReasonRegistryUnreachable, Message: "The registry did not answer.", Cause: inventory.Cause{Kind: inventory.CauseFailure}},
+		{At: *ago(200 * time.Hour), From: inventory.Unverifiable, To: inventory.Trusted, Reason: inventory.ReasonOK, Message: "Signed by payments release key.", Cause: inventory.Cause{Kind: inventory.CauseTrust, Gained: []inventory.NamedSigner{*gone.Signer}}},
+	}
+	for n := range 30 {
+		i.History = append(i.History, inventory.VerdictChange{At: *ago(time.Duration(300+n) * time.Hour), From: inventory.Unknown, To: inventory.Unverifiable, Reason: inventory.ReasonKeyUnknown, Message: "The key isn't known here."})
+	}
+	i.Events = []inventory.ImageEvent{{At: *ago(5 * time.Hour), Vanished: true, Count: 1, Trace: &gone}, {At: *ago(5 * time.Hour), Vanished: true, Count: 1}}
+	i.TagMoves = []inventory.TagMove{{Tag: "v1", From: i.Digest, At: *ago(2 * time.Hour)}}
 	return i
 }
 
@@ -191,6 +226,11 @@ func heldImage() inventory.Image {
 	i.Quarantine = &q
 	i.History = []inventory.VerdictChange{{At: now, From: inventory.Unknown, To: inventory.Unapproved, Message: markup}}
 	i.TagMoves = []inventory.TagMove{{Tag: markup, From: digest(7), To: "", At: now}}
+	i.Events = []inventory.ImageEvent{
+		{At: now, Count: 1, Trace: &inventory.Trace{Format: inventory.Format(markup), Signer: &inventory.NamedSigner{ID: signer.ID, Name: huge}}},
+		{At: now, Vanished: true, Count: 1, Trace: &inventory.Trace{PredicateType: bidi, Signer: &inventory.NamedSigner{ID: inventory.SignerID(markup), Name: markup}}},
+	}
+	i.RepositoryGoneAt = &now
 	i.Attestations = []inventory.Attestation{{PredicateType: markup, Outcome: "made-up", Message: bidi, Signer: &signer}}
 	return i
 }
@@ -299,7 +339,7 @@ func samples() []sample {
 	list2 := []sample{
 		{"overview", full}, {"overview-calm", calm}, {"overview-fresh", fresh}, {"overview-no-registry", OverviewPage{Frame: frame("Overview", "/")}},
 		{"images", list}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
-		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-nasty", refused},
+		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-stripped", image(strippedImage())}, {"image-nasty", refused},
 		{"signers", inbox}, {"signers-well", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1}}, {"signers-none", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Standing: inventory.Revoked}}, {"signers-no-registry", SignersPage{Frame: frame("Signers", "/signers")}},
 		{"signer", decide}, {"signer-approved", watched}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
 		{"quarantine", QuarantinePage{Frame: noisy, Registries: 1, Standing: quarantines(), Released: []inventory.Quarantine{{ID: "q0", Digest: digest(3), Reason: "A mistake.", By: "Sam", At: *ago(90 * time.Hour), ReleasedAt: ago(80 * time.Hour), ReleasedBy: "Sam", ReleasedReason: markup}}, Next: "c", Refused: "q2", Problem: "A reason is needed."}},

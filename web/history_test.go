@@ -55,3 +55,27 @@ func TestOverview_ofOneRegistry(t *testing.T) {
 		t.Errorf("a team in a registry: %d, %s", a.StatusCode, text(a.body))
 	}
 }
+
+func TestImage_tellsWhatHappened(t *testing.T) {
+	w := removed(t)
+	a := w.get(viewer, "/images/"+string(digest(1))+"?repository=local/pay/api")
+	page := text(a.body)
+	for _, want := range []string{
+		"A signature that had made this image trusted was removed from the registry.", "Because a look no longer found what was attached.",
+		"The first look found 1 signature and 0 attestations.", "by release.yml of org/app", "First seen", "the tag appeared here",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q: %s", want, page)
+		}
+	}
+	w.look("pay/api", found(2, inventory.Unsigned, inventory.ReasonNoSignature, "There is none.", []string{"v1"}))
+	a = w.get(viewer, "/images/"+string(digest(1))+"?repository=local/pay/api")
+	for _, want := range []string{"No tag points here since", "No tag points here any more", "the tag went on to"} {
+		if !a.says(want) {
+			t.Errorf("when the tag has moved on, the page lacks %q: %s", want, text(a.body))
+		}
+	}
+	if a := w.get(viewer, "/"); a.says("The signature of pay/api:v1 was removed") {
+		t.Error("nobody uses the image any more, and the overview still asks for somebody")
+	}
+}
