@@ -140,6 +140,9 @@ type Repository struct {
 	HintedAt   *time.Time // a Hint wants a look from then on, and none that began later has ended
 	Echo       bool       // that look is the second one after the same Hint
 	Unlisted   bool       // known from a Hint alone: no listing of its registry has named it
+	// ReferrersAbsent is when the registry last said that it has no referrers API
+	// for this repository.
+	ReferrersAbsent *time.Time
 }
 
 // FullName is the name scopes and teams match: "registry/repository".

@@ -115,7 +115,7 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 	}
 	return syncer.Peer{
 		Name: r.Name, Registry: lister, Inspector: a.trust.inspector(client, r, a.keys.Load),
-		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Elsewhere: lister.Elsewhere(), Ping: client.Ping, Traffic: client.Traffic, Refresh: a.loadKeys,
+		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Elsewhere: lister.Elsewhere(), Ping: client.Ping, Traffic: client.Traffic, Referrers: client, Refresh: a.loadKeys,
 	}, nil
 }
 

@@ -7,23 +7,18 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	"signboard/inventory"
-)
-
-const (
-	capabilityAge = 30 * time.Minute
-	maxCapability = 100_000
 )
 
 // Referrers lists what refers to a manifest (distribution specification,
 // "Listing Referrers"), all pages of it.
 //
 //   - supported false, no error: the registry hasn't got this API, and says
-//     nothing about signatures; the caller reads the referrers tag instead. It is
-//     remembered for half an hour, per repository: registries that are fronts for
-//     others differ from one repository to the next.
+//     nothing about signatures; the caller reads the referrers tag instead. That
+//     is remembered per repository: registries that are fronts for others differ
+//     from one repository to the next. See capability for how long, and what that
+//     may hide.
 //   - supported true, no error: the list is complete, and may be empty. An empty
 //     list is no proof either: what was pushed by a client that didn't know of
 //     the API is found under the referrers tag only.
@@ -37,6 +32,12 @@ func (c *Client) Referrers(ctx context.Context, repository string, digest invent
 		return nil, false, err
 	}
 	before := c.referral.of(repository)
+	answered := func() {}
+	if before == unknown {
+		answered = sync.OnceFunc(c.referral.first(ctx, repository))
+		defer answered()
+		before = c.referral.of(repository)
+	}
 	if before == unsupported {
 		c.spared.Add(1)
 		return nil, false, nil
@@ -52,6 +53,9 @@ func (c *Client) Referrers(ctx context.Context, repository string, digest invent
 		page, kind, err := c.referrersPage(q, a, digest)
 		if err != nil {
 			return 0, err
+		}
+		if kind == native {
+			answered() // further pages are this image's own
 		}
 		if kind != native {
 			if !first || before == native {
@@ -142,34 +146,3 @@ const (
 	native
 	unsupported
 )
-
-// capability remembers which repositories have the referrers API.
-type capability struct {
-	now func() time.Time
-
-	mu    sync.Mutex
-	known map[string]remembered
-}
-
-type remembered struct {
-	support support
-	until   time.Time
-}
-
-func (c *capability) of(repository string) support {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r, ok := c.known[repository]; ok && c.now().Before(r.until) {
-		return r.support
-	}
-	return unknown
-}
-
-func (c *capability) set(repository string, s support) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.known == nil || len(c.known) >= maxCapability {
-		c.known = map[string]remembered{}
-	}
-	c.known[repository] = remembered{support: s, until: c.now().Add(capabilityAge)}
-}

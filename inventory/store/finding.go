@@ -239,10 +239,10 @@ func (d *DB) FinishRepository(ctx context.Context, w *inventory.RepositoryWork, 
 		}
 		_, err = tx.ExecContext(ctx, `
 			update repositories
-			set synced_at = $1, read_at = $1, last_seen = $1, `+afterLook("$1", "$2", true)+`, tag_count = $4,
+			set synced_at = $1, read_at = $1, last_seen = $1, `+afterLook("$1", "$2", true)+`, tag_count = $4, referrers_absent_at = $5,
 			    failing_reason = '', failing_message = '', failing_since = null, failing_at = null,
 			    lease_owner = '', lease_until = 0
-			where id = $3`, ms(now), ms(next), w.Repository.ID, len(listed))
+			where id = $3`, ms(now), ms(next), w.Repository.ID, len(listed), msOrNull(w.Repository.ReferrersAbsent))
 		return err
 	})
 	if err != nil {

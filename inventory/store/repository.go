@@ -13,7 +13,8 @@ import (
 )
 
 const repositoryColumns = `id, registry_id, name, full_name, first_seen, last_seen, next_due_at, synced_at,
-	failing_reason, failing_message, failing_since, failing_at, lease_token, hinted_at, hint_echo, unlisted`
+	failing_reason, failing_message, failing_since, failing_at, lease_token, hinted_at, hint_echo, unlisted,
+	referrers_absent_at`
 
 func scanRepository(row interface{ Scan(...any) error }) (r inventory.Repository, token int64, err error) {
 	var (
@@ -21,11 +22,11 @@ func scanRepository(row interface{ Scan(...any) error }) (r inventory.Repository
 		reason                         inventory.Reason
 		firstSeen, lastSeen, due       int64
 		synced, failingSince, failedAt sql.NullInt64
-		hinted                         sql.NullInt64
+		hinted, absent                 sql.NullInt64
 	)
 	err = row.Scan(&r.ID, &r.RegistryID, &r.Name, &full, &firstSeen, &lastSeen, &due, &synced,
-		&reason, &message, &failingSince, &failedAt, &token, &hinted, &r.Echo, &r.Unlisted)
-	r.HintedAt = timeOrNil(hinted)
+		&reason, &message, &failingSince, &failedAt, &token, &hinted, &r.Echo, &r.Unlisted, &absent)
+	r.HintedAt, r.ReferrersAbsent = timeOrNil(hinted), timeOrNil(absent)
 	r.Registry = strings.TrimSuffix(full, "/"+r.Name)
 	r.FirstSeen, r.LastSeen, r.NextDueAt, r.SyncedAt = timeOf(firstSeen), timeOf(lastSeen), timeOf(due), timeOrNil(synced)
 	r.Failing = failureOf(reason, message, failingSince, failedAt)

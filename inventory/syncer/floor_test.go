@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/registry"
 )
 
 // native makes the registry answer the referrers API with what is listed.
@@ -117,4 +118,44 @@ func TestSync_unchangedCostsTheFloor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSync_aMissingAPIIsRememberedAcrossProcesses: the next process doesn't ask
+// each repository again whether there is a referrers API.
+func TestSync_aMissingAPIIsRememberedAcrossProcesses(t *testing.T) {
+	w := newWorld(t)
+	for i := range 5 {
+		w.push(fmt.Sprintf("team/app-%d:v1", i))
+	}
+	questions := func() (n int) {
+		asked := w.listen()
+		w.sync()
+		for _, line := range asked() {
+			if strings.Contains(line, "/referrers/") {
+				n++
+			}
+		}
+		return n
+	}
+	if n := questions(); n != 5 {
+		t.Errorf("the first sync asked %d times, once for each of 5 repositories", n)
+	}
+	w.pass(5 * time.Minute)
+	w.restart()
+	if n := questions(); n != 0 {
+		t.Errorf("the next process asked %d times", n)
+	}
+	w.pass(7 * time.Hour)
+	if n := questions(); n != 5 {
+		t.Errorf("seven hours later it asked %d times, not each again", n)
+	}
+}
+
+// restart is another process over the same database.
+func (w *world) restart() {
+	w.t.Helper()
+	var err error
+	w.client, err = registry.New(registry.Config{Name: "local", URL: w.server.URL, AllowPrivate: true, Repositories: []inventory.Glob{"**"}, Now: w.clock})
+	w.must(err)
+	w.syncer = w.syncerOver(w.store)
 }

@@ -25,6 +25,16 @@ type Registry interface {
 	Manifest(ctx context.Context, repository, reference string) (inventory.Manifest, error)
 }
 
+// ReferrersMemory is what a client remembers of a registry without a referrers
+// API.
+type ReferrersMemory interface {
+	// RecallReferrersAbsent reminds it of what ReferrersAbsent said before.
+	RecallReferrersAbsent(repository string, at time.Time)
+	// ReferrersAbsent is when the registry last said that the repository hasn't
+	// got the API, nil when it didn't.
+	ReferrersAbsent(repository string) *time.Time
+}
+
 // Inspector finds and checks what is attached to an image of one registry.
 type Inspector interface {
 	// Discover lists what is attached. It fails as a whole only through

@@ -38,6 +38,9 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 	if err := refresh(ctx, peer); err != nil {
 		return err
 	}
+	if at := w.Repository.ReferrersAbsent; at != nil && peer.Referrers != nil {
+		peer.Referrers.RecallReferrersAbsent(name, *at)
+	}
 	all, err := peer.Registry.Tags(ctx, name)
 	if errors.Is(err, inventory.ErrNotFound) && peer.Listed && len(w.Images) == 0 && !w.Repository.Unlisted {
 		all, err = nil, nil // a catalog lists repositories that never got a tag
@@ -117,6 +120,9 @@ func (s *Syncer) repository(ctx context.Context, peer Peer, w *inventory.Reposit
 	if problem = cmp.Or(problem, doubts.Load()); problem != nil {
 		finished, err = s.failRepository(ctx, peer, w, problem, false, t)
 		return err
+	}
+	if peer.Referrers != nil {
+		w.Repository.ReferrersAbsent = peer.Referrers.ReferrersAbsent(name)
 	}
 	if err := s.store.FinishRepository(ctx, w, present, now.Add(s.jitter(peer.Interval)), now); err != nil {
 		return fmt.Errorf("finishing %s/%s: %w", peer.Name, name, err)

@@ -110,7 +110,7 @@ func (w *world) syncerWith(db *store.DB, inspector syncer.Inspector, o syncer.Op
 	o.Clock = w.clock
 	return syncer.New(db, []syncer.Peer{{
 		Name: "local", Registry: w.client, Inspector: inspector,
-		Tags: []inventory.Glob{"**"}, Interval: 15 * time.Minute, Listed: true, Traffic: w.client.Traffic,
+		Tags: []inventory.Glob{"**"}, Interval: 15 * time.Minute, Listed: true, Traffic: w.client.Traffic, Referrers: w.client,
 	}}, o)
 }
 

@@ -31,6 +31,9 @@ type Peer struct {
 	// nil.
 	Ping    func(ctx context.Context) error
 	Traffic func() inventory.Traffic // so far, for the progress; may be nil
+	// Referrers is told which repositories were seen to have no referrers API, so
+	// that a restart doesn't mean asking each again; may be nil.
+	Referrers ReferrersMemory
 	// Refresh brings the trust material up to date; it is called before kept
 	// material is checked again, and after a repository was claimed and before it
 	// is read, so that a key whose registration made it due is known. May be nil.
