@@ -25,13 +25,16 @@ type meter struct {
 	gauges  []*gauge
 	drawn   []string  // the lines on the terminal
 	last    time.Time // when something was shown
+	lines   int       // of plain, those left out included
 	skipped int       // repositories that plain has not named
 }
 
-// How often the terminal is redrawn, and how often plain prints a line.
+// How often the terminal is redrawn, and how often plain prints a line after the
+// first few.
 const (
 	redrawEvery = 100 * time.Millisecond
 	plainEvery  = 200 * time.Millisecond
+	plainFirst  = 20
 )
 
 // show takes how far a sync is; several goroutines call it.
@@ -44,7 +47,7 @@ func (m *meter) show(e syncer.Event) {
 		if e.Finished == "" {
 			return
 		}
-		if now.Sub(m.last) < plainEvery {
+		if m.lines++; m.lines > plainFirst && now.Sub(m.last) < plainEvery {
 			m.skipped++
 			return
 		}

@@ -165,6 +165,7 @@ func TestMeter_plainIsALinePerRepository(t *testing.T) {
 	m := progress("auto", environment{stderr: &out}) // a buffer is no terminal
 	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	m.clock = func() time.Time { return at }
+	m.lines = plainFirst - 1
 	m.show(syncer.Event{Registry: inventory.Progress{Done: 1, Known: 2}})
 	m.show(syncer.Event{Registry: inventory.Progress{Done: 2, Known: 2}, Finished: "local/app"})
 	for range 1000 { // all at once

@@ -66,7 +66,11 @@ func (s *Syncer) Try(ctx context.Context, registry string) ([]inventory.Step, er
 		return append(steps, inventory.Step{Name: "Shows tags", Result: inventory.Skip, Message: "Not tried, since no repository is known."}), nil
 	}
 	tags, err := peer.Registry.Tags(ctx, known)
-	return append(steps, step("Shows tags", err, fmt.Sprintf("%s shows %d tags.", known, len(tags)))), nil
+	shows := fmt.Sprintf("%s shows %d tags.", known, len(tags))
+	if len(tags) == 1 {
+		shows = known + " shows 1 tag."
+	}
+	return append(steps, step("Shows tags", err, shows)), nil
 }
 
 // step is what came of a request.
