@@ -495,6 +495,11 @@ func (r *RegistryConfig) checkAccess(at string) error {
 			return fmt.Errorf("%s.%s: %v", at, map[bool]string{true: "password_file", false: "token_file"}[r.PasswordFile != ""], err)
 		}
 	}
+	for key, value := range map[string]string{"ca": r.CA, "client_certificate": r.ClientCertificate, "client_key": r.ClientKey} {
+		if strings.ContainsAny(value, "\r\n") { // perhaps a key, so it isn't repeated
+			return fmt.Errorf("%s.%s: expected the name of a file, found what may be its content; write %s: FILE, without _file", at, key, key)
+		}
+	}
 	var err error
 	if r.CA != "" {
 		if r.roots, err = registry.ReadCA(r.CA); err != nil {

@@ -32,6 +32,7 @@ type Client struct {
 	auth     *auth
 	permits  chan struct{}
 	referral capability
+	repeats  repeats
 	silence  silence
 	retried  *atomic.Int64 // shared with its services
 	spared   atomic.Int64  // questions that weren't asked

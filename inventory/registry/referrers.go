@@ -47,9 +47,19 @@ func (c *Client) Referrers(ctx context.Context, repository string, digest invent
 		accept: inventory.MediaTypeOCIIndex, max: c.limits.ManifestBytes, stay: true,
 		what: "what refers to " + digest.Short() + " in " + repository,
 	}
+	known := c.repeats.of(repository, digest)
+	if known.etag != "" {
+		q.header = http.Header{"If-None-Match": {known.etag}}
+	}
+	var kept unchanged
 	first := true
 	seen := map[inventory.Digest]bool{}
 	err = c.pages(ctx, q, c.limits.Referrers, func(a answer) (int, error) {
+		if first && a.status == http.StatusNotModified && known.etag != "" {
+			first, list, kept = false, slices.Clone(known.list), known
+			return len(list), nil
+		}
+		q.header.Del("If-None-Match") // it is about the first page only
 		page, kind, err := c.referrersPage(q, a, digest)
 		if err != nil {
 			return 0, err
@@ -63,6 +73,9 @@ func (c *Client) Referrers(ctx context.Context, repository string, digest invent
 					"%s answered the referrers API before, and now can't show %s: nothing can be concluded from that.", c.origin.Host, q.what)
 			}
 			return 0, &absent{remember: kind == unsupported}
+		}
+		if kept = (unchanged{}); first && len(a.header.Values("Link")) == 0 {
+			kept = unchanged{etag: a.header.Get("ETag"), list: page, size: len(a.body)}
 		}
 		first = false
 		for _, d := range page {
@@ -81,6 +94,9 @@ func (c *Client) Referrers(ctx context.Context, repository string, digest invent
 	}
 	if !first {
 		c.referral.set(repository, native)
+	}
+	if err == nil {
+		c.repeats.put(repository, digest, kept)
 	}
 	return list, !first, err
 }
