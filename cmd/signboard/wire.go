@@ -123,12 +123,18 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 func (a *app) loadKeys(ctx context.Context) error {
 	a.loading.Lock()
 	defer a.loading.Unlock()
+	if a.keys.Load() != nil { // asked before each repository is read
+		revision, err := a.store.KeysRevision(ctx)
+		if err != nil {
+			return fmt.Errorf("asking for new keys: %w", err)
+		}
+		if a.revision == revision {
+			return nil
+		}
+	}
 	signers, revision, err := a.store.Keys(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the registered keys: %w", err)
-	}
-	if a.keys.Load() != nil && a.revision == revision {
-		return nil
 	}
 	ring, err := verify.NewKeyring(signers)
 	if err != nil {

@@ -226,6 +226,9 @@ func TestRecordKey_movesTrustOn(t *testing.T) {
 		w.must(w.db.RecordKey(t.Context(), key, w.entry("key.register")))
 		keys, after, err := w.db.Keys(t.Context())
 		w.must(err)
+		if asked, err := w.db.KeysRevision(t.Context()); err != nil || asked != after {
+			t.Errorf("asked alone, the revision is %d, not %d: %v", asked, after, err)
+		}
 		if after <= before || len(keys) != 1 || keys[0].PublicKey != "PEM" || keys[0].RegisteredAt == nil || keys[0].FirstSeen != nil || keys[0].Standing != inventory.Pending {
 			t.Errorf("keys at %d (before: %d) are %+v", after, before, keys)
 		}

@@ -261,6 +261,13 @@ func (d *DB) Keys(ctx context.Context) ([]inventory.Signer, int64, error) {
 	return list, revision, err
 }
 
+// KeysRevision is the revision that Keys would answer. Asking for it costs the
+// same however many keys there are.
+func (d *DB) KeysRevision(ctx context.Context) (int64, error) {
+	revision, err := value[int64](ctx, d.reader, "select value from revisions where name = 'trust'")
+	return revision, d.explain(err)
+}
+
 // SearchSigners finds up to most signers whose name or id contains q, whatever
 // its case: those with the most images first.
 func (d *DB) SearchSigners(ctx context.Context, q string, most int) ([]inventory.Signer, error) {
