@@ -46,7 +46,7 @@ func TestRecount_findsNoDriftAfterAnything(t *testing.T) {
 		}
 		for step := range 200 {
 			w.after(time.Duration(r.IntN(120)) * time.Minute)
-			switch action := r.IntN(17); action {
+			switch action := r.IntN(18); action {
 			case 0, 1, 2, 3, 4:
 				registry, repository := pick()
 				if repository == "" {
@@ -128,6 +128,8 @@ func TestRecount_findsNoDriftAfterAnything(t *testing.T) {
 				stale, err := w.db.StaleMaterial(t.Context(), w.registries[0].Name, 0, w.now, 1)
 				w.must(err)
 				w.must(w.db.DiscardMaterial(t.Context(), stale, w.now))
+			case 17:
+				w.prune(inventory.Retention{History: day, Gone: time.Duration(1+r.IntN(20)) * time.Hour})
 			case 13:
 				w.teams = teams[:r.IntN(len(teams)+1)]
 				w.configure()
