@@ -237,8 +237,9 @@ type Page struct {
 	Problem string   // why the next page can't be found: "where the next page is can't be understood"
 }
 
-// Walk bounds one listing of a service, however many addresses it takes: its
-// pages, its entries, and the time it has.
+// Walk bounds one listing of a service, however many lists it takes: its entries,
+// the time it has, and the pages of all lists together beyond each one's first, so
+// that many short lists aren't taken for one without an end.
 type Walk struct {
 	service *Service
 	budget  budget
@@ -255,6 +256,7 @@ func (s *Service) Walk(ctx context.Context) (walk *Walk, within context.Context,
 // one. It returns nil only when the last page was read. Next pages are asked for
 // at the service's own host only.
 func (w *Walk) Pages(ctx context.Context, q Question, take func(Answer) (Page, error)) error {
+	w.budget.pages++
 	return w.service.client.walk(ctx, w.service.request(q), &w.budget, func(a answer) (page, error) {
 		p, err := take(q.answer(a))
 		return page{entries: p.Entries, next: p.Next, problem: p.Problem}, err

@@ -183,19 +183,32 @@ func TestWalk_sharesItsBudget(t *testing.T) {
 	n := 0
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { n++ }))
 	t.Cleanup(other.Close)
-	for name, limits := range map[string]Limits{"pages": {Pages: 5}, "entries": {Entries: 50}} {
+	for name, tt := range map[string]struct {
+		limits   Limits
+		pages    int // of each list
+		requests int
+	}{
+		"pages":   {Limits{Pages: 5}, 2, 11},
+		"entries": {Limits{Pages: 5, Entries: 100}, 1, 10},
+	} {
 		n = 0
-		c, _ := client(t, registry, func(cfg *Config) { cfg.Limits.Pages, cfg.Limits.Entries = limits.Pages, limits.Entries })
+		c, _ := client(t, registry, func(cfg *Config) { cfg.Limits.Pages, cfg.Limits.Entries = tt.limits.Pages, tt.limits.Entries })
 		s := service(t, c, other.URL)
 		walk, ctx, cancel := s.Walk(context.Background())
 		defer cancel()
 		var err error
 		for i := 0; i < 100 && err == nil; i++ {
+			page := 0
 			q := Question{Method: http.MethodGet, URL: s.URL(nil, fmt.Sprint(i)), What: "the list"}
-			err = walk.Pages(ctx, q, func(Answer) (Page, error) { return Page{Entries: 10}, nil })
+			err = walk.Pages(ctx, q, func(Answer) (Page, error) {
+				if page++; page < tt.pages {
+					return Page{Entries: 10, Next: s.URL(nil, fmt.Sprint(i), fmt.Sprint(page))}, nil
+				}
+				return Page{Entries: 10}, nil
+			})
 		}
 		wantLook(t, err, inventory.ReasonTooMany, "incomplete", name)
-		if n != 5 {
+		if n != tt.requests {
 			t.Errorf("%s: %d requests", name, n)
 		}
 	}
