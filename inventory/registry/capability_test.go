@@ -175,3 +175,23 @@ func TestCapability_oneQuestionForManyAtOnce(t *testing.T) {
 		t.Errorf("asked %d times: each image has a list of its own", n-1)
 	}
 }
+
+// TestCapability_anUpgradeEndsEveryMemory: also of what was answered lately.
+func TestCapability_anUpgradeEndsEveryMemory(t *testing.T) {
+	c, clk, native, asked := front(t)
+	if _, _, err := c.Referrers(t.Context(), "r39", subject); err != nil {
+		t.Fatal(err)
+	}
+	clk.advance(absentAge - time.Minute)
+	round(t, c, asked)
+	for i := range 40 {
+		native.Store(fmt.Sprint("r", i), true)
+	}
+	clk.advance(capabilityAge / 2)
+	if _, supported, err := c.Referrers(t.Context(), "r39", subject); err != nil || !supported {
+		t.Fatalf("what is six hours old is asked again: %v, %v", supported, err)
+	}
+	if supported, _ := round(t, c, asked); supported != 40 {
+		t.Errorf("%d of 40 have the API, though one was seen to have gained it", supported)
+	}
+}

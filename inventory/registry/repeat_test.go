@@ -99,3 +99,31 @@ func TestRepeats_areBounded(t *testing.T) {
 		t.Error("nothing is kept")
 	}
 }
+
+// TestReferrers_eTagIsOfTheFirstPage: it isn't asked about the pages of a list
+// that has grown.
+func TestReferrers_eTagIsOfTheFirstPage(t *testing.T) {
+	grown := false
+	server, asked := serve(t, map[string]http.HandlerFunc{referrersPath("a"): func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("last") != "" {
+			text(200, inventory.MediaTypeOCIIndex, indexOf(inventory.DigestOf([]byte("2"))))(w, r)
+			return
+		}
+		if w.Header().Set("ETag", `"short"`); grown {
+			w.Header().Set("Link", `<`+r.URL.Path+`?last=1>; rel="next"`)
+		}
+		text(200, inventory.MediaTypeOCIIndex, indexOf(inventory.DigestOf([]byte("1"))))(w, r)
+	}})
+	c, _ := client(t, server)
+	for _, want := range []int{1, 2} {
+		if list, _, err := c.Referrers(t.Context(), "a", subject); err != nil || len(list) != want {
+			t.Fatalf("%v, %v; want %d", list, err, want)
+		}
+		grown = true
+	}
+	for _, r := range asked.all() {
+		if r.URL.Query().Get("last") != "" && r.Header.Get("If-None-Match") != "" {
+			t.Error("the second page was asked for with the first one's ETag")
+		}
+	}
+}
