@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"signboard/inventory"
@@ -41,6 +42,7 @@ func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, 
 			deleted[h.Repository] = was && h.Deleted
 		}
 	}
+	slices.Sort(names) // processes that note the same ones don't lock each other out
 	var registryID int64
 	var ids []int64
 	var fresh []string
@@ -67,6 +69,7 @@ func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, 
 			}
 			return err
 		}, registryID)
+		slices.Sort(ids)
 		for _, name := range names {
 			if !known[name] && !deleted[name] {
 				fresh = append(fresh, name)

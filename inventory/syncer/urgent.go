@@ -23,7 +23,8 @@ const (
 	relistDelay = 10 * time.Second
 )
 
-// Hinted makes a running Run look for hints now instead of within a second.
+// Hinted makes a running Run look for hints now, and a second later, when those
+// of now are old enough.
 func (s *Syncer) Hinted() {
 	select {
 	case s.hinted <- struct{}{}:
@@ -37,9 +38,10 @@ func (s *Syncer) urgent(ctx context.Context) {
 	var running sync.WaitGroup
 	wake := map[string]chan struct{}{}
 	for _, peer := range s.peers {
-		wake[peer.Name] = make(chan struct{}, urgentWorkers)
+		calls := make(chan struct{}, urgentWorkers)
+		wake[peer.Name] = calls
 		for range urgentWorkers {
-			running.Go(func() { s.urgentWorker(ctx, peer, wake[peer.Name]) })
+			running.Go(func() { s.urgentWorker(ctx, peer, calls) })
 		}
 	}
 	for ctx.Err() == nil {
