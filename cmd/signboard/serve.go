@@ -31,7 +31,7 @@ func (c serveCommand) Run(e environment) error {
 		return err
 	}
 	defer l.Close()
-	a, err := open(e.ctx, config, e.log)
+	a, err := openSoon(e.ctx, config, e.log)
 	if err != nil {
 		return err
 	}
@@ -47,6 +47,7 @@ func (c serveCommand) Run(e environment) error {
 func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var working sync.WaitGroup
+	working.Go(func() { a.settleInTime(ctx) })
 	working.Go(func() { a.syncer.Run(ctx) })
 	working.Go(func() { a.trust.run(ctx) })
 	working.Go(func() { a.retain(ctx) })
@@ -54,6 +55,32 @@ func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	defer working.Wait()
 	defer cancel()
 	return web.Serve(ctx, l, a.handler(demo), a.log)
+}
+
+// settleInTime does what a change of the configuration left to do while pages are
+// answered already. A failure is logged and tried again.
+func (a *app) settleInTime(ctx context.Context) {
+	if a.rest == nil {
+		return
+	}
+	start := time.Now()
+	a.log.Info("the configuration changed: repositories go to their teams and registries, and pages show some as they were meanwhile")
+	for ctx.Err() == nil {
+		err := a.settle(ctx)
+		if err == nil {
+			a.log.Info("the changed configuration holds everywhere", "took", time.Since(start).Round(time.Millisecond))
+			return
+		}
+		if ctx.Err() == nil {
+			a.log.Warn("a change of the configuration could not be stored for every repository, will try again", "error", err)
+		}
+		timer := time.NewTimer(10 * time.Second)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
 }
 
 // local is who asks while no identity provider is configured: whoever reaches

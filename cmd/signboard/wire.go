@@ -30,6 +30,8 @@ type app struct {
 	trust  *trust
 	live   *handlers.Live
 
+	rest func(context.Context) error // of storing the configuration; see settle
+
 	keys atomic.Pointer[verify.Keyring]
 
 	loading  sync.Mutex // so that an older keyring never replaces a newer one
@@ -38,6 +40,20 @@ type app struct {
 
 // open wires everything that a configuration asks for. The caller closes it.
 func open(ctx context.Context, c *Config, log *slog.Logger) (*app, error) {
+	a, err := openSoon(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.settle(ctx); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// openSoon is open, except that what a change of the configuration means for each
+// repository is left to settle: in a large inventory that takes a while.
+func openSoon(ctx context.Context, c *Config, log *slog.Logger) (*app, error) {
 	db, err := store.Open(ctx, c.Database)
 	if err != nil {
 		return nil, err
@@ -46,11 +62,28 @@ func open(ctx context.Context, c *Config, log *slog.Logger) (*app, error) {
 	for _, r := range c.Registries {
 		registries = append(registries, r.registry)
 	}
-	if err := db.ApplyConfig(ctx, registries, c.teams, time.Now()); err != nil {
+	rest, err := db.BeginConfig(ctx, registries, c.teams, time.Now())
+	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("storing the configuration: %w", err)
 	}
-	return wire(ctx, c, log, db, db)
+	a, err := wire(ctx, c, log, db, db)
+	if err == nil {
+		a.rest = rest
+	}
+	return a, err
+}
+
+// settle does what openSoon left.
+func (a *app) settle(ctx context.Context) error {
+	if a.rest == nil {
+		return nil
+	}
+	if err := a.rest(ctx); err != nil {
+		return fmt.Errorf("storing the configuration: %w", err)
+	}
+	a.rest = nil
+	return nil
 }
 
 // wire is open over a database that is open already, which it takes over. What

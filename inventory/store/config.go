@@ -21,6 +21,19 @@ const never = math.MaxInt64
 // process of the same configuration did already costs nothing; one that was cut
 // short is made up for at the next call.
 func (d *DB) ApplyConfig(ctx context.Context, registries []inventory.Registry, teams []inventory.Team, now time.Time) error {
+	rest, err := d.BeginConfig(ctx, registries, teams, now)
+	if err != nil || rest == nil {
+		return err
+	}
+	return rest(ctx)
+}
+
+// BeginConfig is the part of ApplyConfig that takes the same short time whatever
+// the inventory holds, and answers with the rest, nil when there is none: registries
+// that went or came back, and teams that own other repositories. Until the rest is
+// done, those are shown as they were. Whoever is cut short calls ApplyConfig or
+// BeginConfig again.
+func (d *DB) BeginConfig(ctx context.Context, registries []inventory.Registry, teams []inventory.Team, now time.Time) (rest func(context.Context) error, err error) {
 	type stored struct {
 		id      int64
 		name    string
@@ -28,38 +41,47 @@ func (d *DB) ApplyConfig(ctx context.Context, registries []inventory.Registry, t
 		removed bool
 	}
 	var known []stored
-	err := each(ctx, d.reader, "select id, name, url || ' ' || repositories || ' ' || tags, removed from registries order by id",
+	err = each(ctx, d.reader, "select id, name, url || ' ' || repositories || ' ' || tags, removed from registries order by id",
 		scanInto(&known, func(s *stored) []any { return []any{&s.id, &s.name, &s.config, &s.removed} }))
 	if err != nil {
-		return d.explain(fmt.Errorf("reading registries: %w", err))
+		return nil, d.explain(fmt.Errorf("reading registries: %w", err))
 	}
 	byName := map[string]stored{}
 	for _, s := range known {
 		byName[s.name] = s
 	}
+	var steps []func(context.Context) error
 	for _, r := range registries {
 		is, ok := byName[r.Name]
 		delete(byName, r.Name)
-		if ok && is.removed {
-			if err := d.returnRegistry(ctx, is.id, now); err != nil {
-				return fmt.Errorf("taking registry %s back: %w", r.Name, err)
-			}
-		}
 		globs, tags := jsonOf(r.Repositories), jsonOf(r.Tags)
 		changed := !ok || is.removed || is.config != r.URL+" "+globs+" "+tags
-		err := d.write(ctx, func(tx querier) error {
-			due := "registries.next_due_at"
-			if changed {
-				due = "excluded.next_due_at"
+		step := func(ctx context.Context) error {
+			if is.removed {
+				if err := d.returnRegistry(ctx, is.id, now); err != nil {
+					return fmt.Errorf("taking registry %s back: %w", r.Name, err)
+				}
 			}
-			return insert(ctx, tx, "insert into registries (id, name, url, interval_ms, repositories, tags, next_due_at)",
-				[][]any{{d.ids.next(now), r.Name, r.URL, r.Interval.Milliseconds(), globs, tags, ms(now)}}, `
-				on conflict (name) do update set
-				  url = excluded.url, interval_ms = excluded.interval_ms, repositories = excluded.repositories, tags = excluded.tags,
-				  removed = false, next_due_at = `+due)
-		})
-		if err != nil {
-			return fmt.Errorf("storing registry %s: %w", r.Name, err)
+			err := d.write(ctx, func(tx querier) error {
+				due := "registries.next_due_at"
+				if changed {
+					due = "excluded.next_due_at"
+				}
+				return insert(ctx, tx, "insert into registries (id, name, url, interval_ms, repositories, tags, next_due_at)",
+					[][]any{{d.ids.next(now), r.Name, r.URL, r.Interval.Milliseconds(), globs, tags, ms(now)}}, `
+					on conflict (name) do update set
+					  url = excluded.url, interval_ms = excluded.interval_ms, repositories = excluded.repositories, tags = excluded.tags,
+					  removed = false, next_due_at = `+due)
+			})
+			if err != nil {
+				return fmt.Errorf("storing registry %s: %w", r.Name, err)
+			}
+			return nil
+		}
+		if is.removed {
+			steps = append(steps, step)
+		} else if err := step(ctx); err != nil {
+			return nil, err
 		}
 	}
 	gone := make([]stored, 0, len(byName))
@@ -68,14 +90,36 @@ func (d *DB) ApplyConfig(ctx context.Context, registries []inventory.Registry, t
 	}
 	slices.SortFunc(gone, func(a, b stored) int { return int(a.id - b.id) })
 	for _, s := range gone {
-		if err := d.removeRegistry(ctx, s.id, now); err != nil {
-			return fmt.Errorf("taking registry %s out: %w", s.name, err)
+		steps = append(steps, func(ctx context.Context) error {
+			if err := d.removeRegistry(ctx, s.id, now); err != nil {
+				return fmt.Errorf("taking registry %s out: %w", s.name, err)
+			}
+			return nil
+		})
+	}
+	give, err := d.beginTeams(ctx, teams, now)
+	if err != nil {
+		return nil, fmt.Errorf("storing teams: %w", err)
+	}
+	if give != nil {
+		steps = append(steps, func(ctx context.Context) error {
+			if err := give(ctx); err != nil {
+				return fmt.Errorf("giving repositories to teams: %w", err)
+			}
+			return nil
+		})
+	}
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	return func(ctx context.Context) error {
+		for _, step := range steps {
+			if err := step(ctx); err != nil {
+				return err
+			}
 		}
-	}
-	if err := d.applyTeams(ctx, teams, now); err != nil {
-		return fmt.Errorf("storing teams: %w", err)
-	}
-	return nil
+		return nil
+	}, nil
 }
 
 // removeRegistry takes a registry out of work, lists and counts, its images in

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -258,6 +259,47 @@ func TestCounts_ofARegistry(t *testing.T) {
 		}
 		if _, err := w.db.Counts(t.Context(), inventory.Scope{Registry: "local", Team: "payments"}); inventory.KindOf(err) != inventory.Invalid {
 			t.Errorf("of both at once: %v", err)
+		}
+		w.noDrift()
+	})
+}
+
+func TestBeginConfig_leavesWhatTakesLongForLater(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		w := newWorld(t, dsn)
+		for _, registry := range []string{"local", "other"} {
+			w.list(registry, "pay/api", "web")
+			w.look(registry, "pay/api", unsigned(1, "v1"), unsigned(2, "v2"))
+			w.look(registry, "web", unsigned(3, "v1"))
+		}
+		teams := append(slices.Clone(w.teams), inventory.Team{Name: "shop", Repositories: []inventory.Glob{"*/web"}})
+		rest, err := w.db.BeginConfig(t.Context(), w.registries[:1], teams, w.now)
+		w.must(err)
+		if rest == nil {
+			t.Fatal("nothing is left to do")
+		}
+		if l := w.images(inventory.ImageFilter{Team: "shop"}); l.Total != 0 {
+			t.Errorf("%d images are the new team's before", l.Total)
+		}
+		w.noDrift()
+		// Whoever is cut short begins again.
+		if rest, err = w.db.BeginConfig(t.Context(), w.registries[:1], teams, w.now); err != nil || rest == nil {
+			t.Fatalf("there is nothing left: %v", err)
+		}
+		w.must(rest(t.Context()))
+		if l := w.images(inventory.ImageFilter{Team: "shop"}); l.Total != 1 {
+			t.Errorf("%d images are the new team's", l.Total)
+		}
+		if l := w.images(inventory.ImageFilter{}); l.Total != 3 {
+			t.Errorf("%d images are in lists", l.Total)
+		}
+		w.noDrift()
+		if rest, err = w.db.BeginConfig(t.Context(), w.registries, teams, w.now); err != nil || rest == nil {
+			t.Fatalf("a registry that comes back leaves nothing to do: %v", err)
+		}
+		w.must(rest(t.Context()))
+		if l := w.images(inventory.ImageFilter{}); l.Total != 6 {
+			t.Errorf("%d images are in lists after the registry came back", l.Total)
 		}
 		w.noDrift()
 	})

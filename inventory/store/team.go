@@ -44,14 +44,15 @@ func storedTeams(ctx context.Context, q querier) ([]inventory.Team, error) {
 	return teams, err
 }
 
-// applyTeams stores the teams and gives each repository to those that own it.
-// What was applied to the end is noted, so that a start that was cut short is
-// made up for at the next, and one without a change costs nothing.
-func (d *DB) applyTeams(ctx context.Context, teams []inventory.Team, now time.Time) error {
+// beginTeams stores the teams and answers with what is left to do, nil when that is
+// nothing: giving each repository to those that own it. What was done to the end
+// is noted, so that a start that was cut short is made up for at the next, and one
+// without a change costs nothing.
+func (d *DB) beginTeams(ctx context.Context, teams []inventory.Team, now time.Time) (give func(context.Context) error, err error) {
 	mark := string(inventory.DigestOf([]byte(jsonOf(teams))))
 	applied, err := value[string](ctx, d.reader, "select value from settings where name = 'teams'")
 	if err != nil && !errors.Is(err, sql.ErrNoRows) || applied == mark {
-		return d.explain(err)
+		return nil, d.explain(err)
 	}
 	err = d.write(ctx, func(tx querier) error {
 		if _, err := tx.ExecContext(ctx, "delete from settings where name = 'teams'"); err != nil {
@@ -67,8 +68,21 @@ func (d *DB) applyTeams(ctx context.Context, teams []inventory.Team, now time.Ti
 		return insert(ctx, tx, "insert into teams (name, position, group_names, repositories)", rows, "")
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return func(ctx context.Context) error {
+		if err := d.giveAll(ctx, teams, now); err != nil {
+			return err
+		}
+		return d.write(ctx, func(tx querier) error {
+			return insert(ctx, tx, "insert into settings (name, value)", [][]any{{"teams", mark}}, "on conflict (name) do update set value = excluded.value")
+		})
+	}, nil
+}
+
+// giveAll gives each repository to the teams that own it, those that go to others
+// than before in a transaction each.
+func (d *DB) giveAll(ctx context.Context, teams []inventory.Team, now time.Time) error {
 	type repository struct {
 		id   int64
 		name string
@@ -85,27 +99,39 @@ func (d *DB) applyTeams(ctx context.Context, teams []inventory.Team, now time.Ti
 			return d.explain(err)
 		}
 		if len(page) == 0 {
-			break
+			return nil
+		}
+		after = page[len(page)-1].id
+		var ids []int64
+		for _, r := range page {
+			ids = append(ids, r.id)
+		}
+		was := map[int64][]string{}
+		err = eachIn(ctx, d.reader, "select repository_id, team from team_repositories where repository_id in %s order by repository_id, team", ids, func(rows *sql.Rows) error {
+			var id int64
+			var team string
+			err := rows.Scan(&id, &team)
+			was[id] = append(was[id], team)
+			return err
+		})
+		if err != nil {
+			return d.explain(err)
 		}
 		for _, r := range page {
-			if err := d.giveTo(ctx, r.id, teamsOf(teams, r.name), now); err != nil {
+			owners := teamsOf(teams, r.name)
+			slices.Sort(was[r.id]) // which the database may do otherwise
+			if slices.Equal(was[r.id], owners) {
+				continue
+			}
+			if err := d.giveTo(ctx, r.id, owners, now); err != nil {
 				return err
 			}
 		}
-		after = page[len(page)-1].id
 	}
-	return d.write(ctx, func(tx querier) error {
-		return insert(ctx, tx, "insert into settings (name, value)", [][]any{{"teams", mark}}, "on conflict (name) do update set value = excluded.value")
-	})
 }
 
 // giveTo gives a repository and its images to teams.
 func (d *DB) giveTo(ctx context.Context, repositoryID int64, teams []string, now time.Time) error {
-	const current = "select team from team_repositories where repository_id = $1 order by team"
-	was, err := column[string](ctx, d.reader, current, repositoryID)
-	if err != nil || slices.Equal(was, teams) {
-		return d.explain(err)
-	}
 	return d.write(ctx, func(tx querier) error {
 		// Nobody stores images of the repository meanwhile.
 		if _, err := value[int64](ctx, tx, "select id from repositories where id = $1"+d.dialect.forUpdate, repositoryID); err != nil {
