@@ -83,7 +83,7 @@ func TestDisk_full(t *testing.T) {
 	s := &site{t: t, dir: t.TempDir(), dsn: "sqlite:" + filepath.Join(disk, "signboard.db")}
 	w.synced.copyTo(s.file())
 	s.configure(w.before.serving(t).url, "nobody", "")
-	p := s.serve(binary)
+	p := s.serve(crashBinary(t), crashLease)
 	base := s.base(p)
 	s.settles("a sync")
 
@@ -196,7 +196,7 @@ func TestDatabase_goesAway(t *testing.T) {
 	c := w.before.serving(t)
 	s.configure(c.url, "nobody", "")
 	s.key(binary, w.key)
-	p := s.serve(binary)
+	p := s.serve(crashBinary(t), crashLease)
 	base := s.base(p)
 	s.settles("a first sync")
 
