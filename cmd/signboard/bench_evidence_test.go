@@ -37,7 +37,7 @@ func (f *filler) evidence(i *inventory.ImageFinding, repository string, at time.
 		i.Failure = &inventory.LookError{Reason: inventory.ReasonRegistryDenied, Message: "The registry refused to show the image."}
 	}
 	if i.Failure == nil {
-		i.Evidence.Fingerprint = inventory.DigestOf([]byte(i.Digest))
+		i.Evidence.Fingerprint = attachedTo(i.Digest).Fingerprint()
 	}
 	if n := len(i.Evidence.Signatures); n > 0 { // compressed, so it looks like chance
 		i.Evidence.Material = make([]byte, 0, 800*n)
@@ -48,6 +48,12 @@ func (f *filler) evidence(i *inventory.ImageFinding, repository string, at time.
 	i.Verdict = policy.Judge(policy.Facts{
 		Repository: repository, Checked: true, Failure: i.Failure, Signatures: i.Evidence.Signatures, Decisions: f.decisions.BySigner,
 	}, at)
+}
+
+// attachedTo is what the made-up registries say is attached to an image: one
+// thing, whatever it is.
+func attachedTo(d inventory.Digest) inventory.Attached {
+	return inventory.Attached{Attachments: []inventory.Attachment{{Via: "referrers", Manifest: inventory.Descriptor{Digest: inventory.DigestOf([]byte(d))}}}}
 }
 
 // pick chooses a signer: the second half as often as the first, and so on.

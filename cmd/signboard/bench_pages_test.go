@@ -15,15 +15,16 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"signboard/inventory"
 )
 
 // smallInventory is the size that the other is compared with.
 const smallInventory = 1_000
 
-var largeSize = flag.Int("large", 100_000, "how many images the large inventory of the pages holds")
+var (
+	largeSize     = flag.Int("large", 1_000_000, "how many images the large inventory holds on SQLite")
+	largePostgres = flag.Int("large-postgres", 100_000, "how many images the large inventory of the pages holds on PostgreSQL")
+)
 
 // A page is asked for at both sizes in turn, so that whatever else the machine
 // does slows both alike, until it was asked often enough or this took too long.
@@ -39,6 +40,7 @@ type site struct {
 	size     int
 	marks    landmarks
 	cursor   string // of the twentieth page of all images
+	kept     bool   // it was made by an earlier run
 
 	app     *app
 	handler http.Handler
@@ -96,33 +98,26 @@ func (r pageRun) read() (n int64) {
 	return n
 }
 
-// TestBench_pagesAtBothSizes measures the pages of an inventory a hundred times
+// TestBench_pagesAtBothSizes measures the pages of an inventory a thousand times
 // as large as another: their time through the whole router, and the rows that
 // the database reads for them.
 func TestBench_pagesAtBothSizes(t *testing.T) {
 	ctx := t.Context()
 	pg := newPostgres(ctx, t)
 	engines := []engine{sqliteEngine(t), pg.engine()}
+	large := []int{*largeSize, *largePostgres}
 	sites := make([][2]*site, len(engines))
 	filling := make([]time.Duration, len(engines))
-	group, groupCtx := errgroup.WithContext(ctx)
 	for i, e := range engines {
-		for j, size := range []int{smallInventory, *largeSize} {
-			sites[i][j] = &site{database: e.database(fmt.Sprint("pages_", size)), size: size}
-		}
-		group.Go(func() error {
-			for _, s := range sites[i] {
-				start := time.Now()
-				if err := s.fill(groupCtx); err != nil {
-					return fmt.Errorf("filling %s with %d images: %w", e.name, s.size, err)
-				}
-				filling[i] = time.Since(start)
+		for j, size := range []int{smallInventory, large[i]} {
+			s := &site{database: e.database(fmt.Sprint("pages_", size)), size: size}
+			start := time.Now()
+			if err := s.fill(ctx); err != nil {
+				t.Fatalf("filling %s with %d images: %v", e.name, s.size, err)
 			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		t.Fatal(err)
+			filling[i] = time.Since(start)
+			sites[i][j] = s
+		}
 	}
 	if err := pg.vacuum(ctx); err != nil {
 		t.Fatal(err)
@@ -136,26 +131,38 @@ func TestBench_pagesAtBothSizes(t *testing.T) {
 		s.countRows(ctx, t, pg, cases, func(c int, rows map[string]int64) { runs[1][c][j].rows = rows })
 	}
 
-	fmt.Printf("\nPages: an inventory of %s images against one of %s, in milliseconds through the whole router, uncompressed.\n%s; SQLite %s, PostgreSQL %s. The large inventory was made in %.0f s and %.0f s.\n",
-		thousands(*largeSize), thousands(smallInventory), machine(), sqliteVersion(t), pg.version, filling[0].Seconds(), filling[1].Seconds())
+	fmt.Printf("\nPages: a large inventory against one of %s images, in milliseconds through the whole router, uncompressed.\n%s; SQLite %s, PostgreSQL %s.\n",
+		thousands(smallInventory), machine(), sqliteVersion(t), pg.version)
+	for i, e := range engines {
+		made := fmt.Sprintf("made in %.0f s", filling[i].Seconds())
+		if sites[i][1].kept {
+			made = "kept from an earlier run"
+		}
+		fmt.Printf("%s images on %s: %s.\n", thousands(large[i]), e.name, made)
+	}
 	var missed [][]string
 	for i, e := range engines {
-		missed = append(missed, printTimes(e.name, cases, runs[i]))
+		missed = append(missed, printTimes(e.name, cases, runs[i], large[i]))
 	}
-	printRows(cases, runs[1])
+	printRows(cases, runs[1], large[1])
 	fmt.Println()
 	for i, e := range engines {
 		verdict := met(len(missed[i]) == 0)
 		if len(missed[i]) > 0 {
 			verdict += ": " + strings.Join(missed[i], ", ")
 		}
-		fmt.Printf("target: each page at %s images in at most %.1f × its time at %s, on %s: %d of %d, %s\n",
-			thousands(*largeSize), targetPageRatio, thousands(smallInventory), e.name, len(cases)-len(missed[i]), len(cases), verdict)
+		fmt.Printf("target: p50 of each page at %s images at most %.1f × that at %s (searches %.1f ×), on %s: %d of %d, %s\n",
+			thousands(large[i]), targetPageRatio, thousands(smallInventory), targetSearchRatio, e.name, len(cases)-len(missed[i]), len(cases), verdict)
 	}
 }
 
 // fill makes the inventory.
 func (s *site) fill(ctx context.Context) error {
+	marks, kept, err := inventoryOf(ctx, s.database, s.size)
+	if err != nil {
+		return err
+	}
+	s.marks, s.kept = marks, kept
 	config := benchConfig(s.database)
 	if err := config.check(); err != nil {
 		return err
@@ -165,9 +172,6 @@ func (s *site) fill(ctx context.Context) error {
 		return err
 	}
 	defer a.close()
-	if s.marks, err = fill(ctx, a, s.size); err != nil {
-		return err
-	}
 	p := inventory.Page{}
 	for range 19 {
 		list, err := a.store.Images(ctx, inventory.ImageFilter{}, p, time.Now())
@@ -260,29 +264,32 @@ func (s *site) countRows(ctx context.Context, t *testing.T, pg *postgres, cases 
 	}
 }
 
-func printTimes(name string, cases []pageCase, runs [][2]pageRun) (missed []string) {
+func printTimes(name string, cases []pageCase, runs [][2]pageRun, size int) (missed []string) {
 	out := &table{}
-	out.row("page on "+name, thousands(smallInventory), "", thousands(*largeSize), "", "ratio", "", "runs", "KB at", "KB at")
-	out.row("", "p50", "p99", "p50", "p99", "p50", "", "", thousands(smallInventory), thousands(*largeSize))
+	out.row("page on "+name, thousands(smallInventory), "", thousands(size), "", "ratio", "ratio", "", "runs", "KB at", "KB at")
+	out.row("", "p50", "p99", "p50", "p99", "p50", "p99", "", "", thousands(smallInventory), thousands(size))
 	for i, c := range cases {
 		small, large := runs[i][0], runs[i][1]
 		ratio := float64(median(large.times)) / float64(median(small.times))
-		mark := ""
-		if ratio > targetPageRatio {
+		mark, most := "", targetPageRatio
+		if strings.Contains(c.name, "?q=") || strings.Contains(c.name, "&q=") {
+			most = targetSearchRatio
+		}
+		if ratio > most {
 			mark = "miss"
 			missed = append(missed, c.name)
 		}
 		out.row(c.name, ms(median(small.times)), ms(quantile(small.times, 0.99)), ms(median(large.times)), ms(quantile(large.times, 0.99)),
-			fmt.Sprintf("%.2f", ratio), mark, fmt.Sprint(len(small.times)), fmt.Sprint(small.bytes>>10), fmt.Sprint(large.bytes>>10))
+			fmt.Sprintf("%.2f", ratio), fmt.Sprintf("%.2f", float64(quantile(large.times, 0.99))/float64(quantile(small.times, 0.99))), mark, fmt.Sprint(len(small.times)), fmt.Sprint(small.bytes>>10), fmt.Sprint(large.bytes>>10))
 	}
 	fmt.Println()
 	out.print(os.Stdout)
 	return missed
 }
 
-func printRows(cases []pageCase, runs [][2]pageRun) {
+func printRows(cases []pageCase, runs [][2]pageRun, size int) {
 	out := &table{}
-	out.row("rows read on PostgreSQL", thousands(smallInventory), thousands(*largeSize), "ratio", "most of them at "+thousands(*largeSize))
+	out.row("rows read on PostgreSQL", thousands(smallInventory), thousands(size), "ratio", "most of them at "+thousands(size))
 	for i, c := range cases {
 		small, large := runs[i][0], runs[i][1]
 		most, n := "", int64(0)
