@@ -330,7 +330,15 @@ func (s *site) settles(what string) []string {
 	eventually(s.t, what+": the work ends", func() (string, bool) {
 		n, err := left(db)
 		if err != nil || n > 0 {
-			return fmt.Sprint(n, " things are left, ", err), false
+			var which []string
+			for _, table := range []string{"registries", "repositories"} {
+				var name string
+				var due, lease int64
+				if db.QueryRow("select name, next_due_at, lease_until from "+table+" where lease_until > 0 or next_due_at <= $1 limit 1", time.Now().UnixMilli()).Scan(&name, &due, &lease) == nil {
+					which = append(which, fmt.Sprintf("of %s %s, due in %d ms, leased for %d ms", table, name, due-time.Now().UnixMilli(), lease-time.Now().UnixMilli()))
+				}
+			}
+			return fmt.Sprint(n, " things are left ", which, ", ", err), false
 		}
 		if lines, err = told(db); err != nil {
 			return err.Error(), false
