@@ -33,9 +33,11 @@ func TestRecount_findsNoDriftAfterAnything(t *testing.T) {
 		}
 		finding := func(tag string) inventory.ImageFinding {
 			n := r.IntN(12)
-			switch r.IntN(5) {
+			switch r.IntN(6) {
 			case 0:
 				return unsigned(n, tag)
+			case 5:
+				return inventory.ImageFinding{Digest: digest(n), Unchanged: true, Tags: []string{tag}}
 			case 1:
 				return failed(n, tag)
 			case 2:
@@ -68,9 +70,13 @@ func TestRecount_findsNoDriftAfterAnything(t *testing.T) {
 				}
 			case 6:
 				if s, err := w.db.Signer(t.Context(), keyID(r.IntN(3)), w.now); err == nil {
+					until := w.now.Add(time.Duration(r.IntN(96)) * time.Hour)
 					w.must(w.db.RecordDecision(t.Context(), inventory.Decision{
-						ID: fmt.Sprint("d", step), Signer: s.ID, Verb: inventory.Approve, State: inventory.StateActive, Repositories: []inventory.Glob{"**"},
+						ID: fmt.Sprint("d", step), Signer: s.ID, Verb: inventory.Approve, State: inventory.StateActive, Repositories: []inventory.Glob{"**"}, ExpiresAt: &until,
 					}, s.Revision, nil, w.entry("signer.approve")))
+				}
+				if _, err := w.db.Standings(t.Context(), w.now); err != nil {
+					t.Error(err)
 				}
 			case 7:
 				ids, err := w.db.StaleVerdicts(t.Context(), w.now, 5)
