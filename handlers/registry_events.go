@@ -162,9 +162,9 @@ func (l *Live) leave(s *stream) {
 }
 
 // Events is GET /registries/events: the parts of the page that change, each as
-// an event whose data is the part's HTML (HTML standard, section 9.2). What is
-// sent is the state, never a difference, so that nothing is lost with an event
-// that wasn't received.
+// an event whose id is the part's and whose data is its HTML (HTML standard,
+// section 9.2). What is sent is the state, never a difference, so that nothing
+// is lost with an event that wasn't received.
 func (g Registry) Events(w http.ResponseWriter, r *http.Request) error {
 	actor, session, err := g.Sessions.Current(r.Context())
 	if err != nil {
@@ -234,16 +234,17 @@ func (g Registry) changes(r *http.Request, sent map[string]string) (string, erro
 	state := g.Live.current()
 	p := views.RegistriesPage{Frame: g.bare(r, "Registries"), Registries: state.registries, Failing: state.failing}
 	var events strings.Builder
-	add := func(name string, part templ.Component) error {
+	add := func(id string, part templ.Component) error {
 		var b bytes.Buffer
 		if err := part.Render(r.Context(), &b); err != nil {
 			return err
 		}
 		html := b.String()
-		if sent[name] == html {
+		if sent[id] == html {
 			return nil
 		}
-		sent[name] = html
+		sent[id] = html
+		fmt.Fprintf(&events, "id: %s\n", id)
 		for line := range strings.Lines(html) {
 			fmt.Fprintf(&events, "data: %s\n", strings.TrimRight(line, "\r\n"))
 		}
@@ -253,11 +254,11 @@ func (g Registry) changes(r *http.Request, sent map[string]string) (string, erro
 	if len(state.registries) == 0 {
 		return "", nil
 	}
-	if err := add("", p.Head()); err != nil {
+	if err := add(views.RegistriesHeadID, p.Head()); err != nil {
 		return "", err
 	}
 	for _, registry := range state.registries {
-		if err := add("registry "+registry.Name, p.Row(registry)); err != nil {
+		if err := add(p.RowID(registry), p.Row(registry)); err != nil {
 			return "", err
 		}
 	}

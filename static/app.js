@@ -155,9 +155,7 @@
       if (document.hidden) return;
       source = new EventSource(live.dataset.live);
       source.onmessage = (event) => {
-        const part = document.createElement("template");
-        part.innerHTML = event.data;
-        const target = document.getElementById(part.content.firstElementChild?.id);
+        const target = document.getElementById(event.lastEventId);
         if (target) htmx.swap({ text: event.data, target, sourceElement: target, swap: "outerMorph" });
       };
       source.onerror = () => {
