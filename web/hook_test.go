@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"signboard/inventory"
 )
@@ -36,7 +37,7 @@ func TestHook_needsItsSecretAndNothingElse(t *testing.T) {
 	if accepted.Code != 202 || accepted.Body.Len() != 0 || accepted.Header().Get("Set-Cookie") != "" {
 		t.Errorf("%d %v %s", accepted.Code, accepted.Header(), accepted.Body)
 	}
-	work, err := w.db.ClaimHinted(t.Context(), "test", "local", noon, 0)
+	work, err := w.db.ClaimHinted(t.Context(), "test", "local", noon.Add(time.Minute), 0)
 	if w.must(err); work == nil || work.Repository.Name != "team/new" {
 		t.Errorf("%+v is to be read", work)
 	}
