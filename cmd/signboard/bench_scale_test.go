@@ -282,7 +282,7 @@ func TestChild_sync(t *testing.T) {
 		t.Fatalf("the sync is not complete: %+v", summary.Failures[:1])
 	}
 	run.Peak = peak(t)
-	if run.Drift, err = a.store.Recount(ctx); err != nil {
+	if run.Drift, err = a.store.Recount(ctx, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := json.Marshal(run)

@@ -26,7 +26,7 @@ func init() {
 		fmt.Fprintln(os.Stderr, "recounting:", err)
 		os.Exit(exitFailed)
 	}
-	found, err := db.Recount(context.Background())
+	found, err := db.Recount(context.Background(), time.Now())
 	for _, line := range found {
 		fmt.Println(line)
 	}

@@ -162,10 +162,10 @@ func TestRepair_putsRightWhatRecountFinds(t *testing.T) {
 			"update daily_counters set n = n + 1 where kind = 'registry'",
 		} {
 			w.must(w.db.write(t.Context(), func(tx querier) error { _, err := tx.ExecContext(t.Context(), damage); return err }))
-			if drift, err := w.db.Recount(t.Context()); err != nil || len(drift) == 0 {
+			if drift, err := w.db.Recount(t.Context(), w.db.clock()); err != nil || len(drift) == 0 {
 				t.Errorf("%s: a recount says %v, %v", damage, drift, err)
 			}
-			if _, err := w.db.Repair(t.Context()); err != nil {
+			if _, err := w.db.Repair(t.Context(), w.db.clock()); err != nil {
 				t.Fatal(err)
 			}
 			w.noDrift()

@@ -32,7 +32,7 @@ func TestSearchRepositories_findsWhatChangedSinceTheNamesWereRead(t *testing.T) 
 					t.Errorf("%s: %d repositories are counted, and there are %d", when, r.State.RepositoryCount, n)
 				}
 			}
-			if drift, err := w.db.Recount(t.Context()); err != nil || len(drift) > 0 {
+			if drift, err := w.db.Recount(t.Context(), w.db.clock()); err != nil || len(drift) > 0 {
 				t.Errorf("%s: drift: %q, %v", when, drift, err)
 			}
 		}

@@ -381,7 +381,7 @@ func TestBackup_isWholeWhileOthersWrite(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	restored := open(t, "sqlite:"+file)
-	if drift, err := restored.Recount(t.Context()); err != nil || len(drift) != 0 {
+	if drift, err := restored.Recount(t.Context(), w.db.clock()); err != nil || len(drift) != 0 {
 		t.Errorf("the copy's counts: %v, %v", drift, err)
 	}
 	if err := w.db.Backup(t.Context(), file); inventory.KindOf(err) != inventory.Invalid {

@@ -192,11 +192,12 @@ func driftOfDay(ctx context.Context, q querier, want deltas, now time.Time, comp
 }
 
 // Recount counts everything again from the rows and reports, a line each, what
-// is kept otherwise; nothing when all is well. It reads the whole inventory.
-func (d *DB) Recount(ctx context.Context) ([]string, error) {
+// is kept otherwise; nothing when all is well. now says which day's counts are
+// those of the present. It reads the whole inventory.
+func (d *DB) Recount(ctx context.Context, now time.Time) ([]string, error) {
 	var found []string
 	err := d.read(ctx, func(q querier) (err error) {
-		found, err = drift(ctx, q, d.clock())
+		found, err = drift(ctx, q, now)
 		return err
 	})
 	if err != nil {
@@ -207,16 +208,16 @@ func (d *DB) Recount(ctx context.Context) ([]string, error) {
 
 // Repair puts right what Recount reports and returns that report. It writes in
 // one transaction, which in a large inventory takes a while.
-func (d *DB) Repair(ctx context.Context) ([]string, error) {
+func (d *DB) Repair(ctx context.Context, now time.Time) ([]string, error) {
 	var found []string
 	err := d.writeDurably(ctx, func(tx querier) (err error) {
 		if _, err := lockRevision(ctx, d, tx, "decisions"); err != nil {
 			return err
 		}
-		if found, err = drift(ctx, tx, d.clock()); err != nil || len(found) == 0 {
+		if found, err = drift(ctx, tx, now); err != nil || len(found) == 0 {
 			return err
 		}
-		day := d.clock().UTC().Format(dayFormat)
+		day := now.UTC().Format(dayFormat)
 		if _, err := tx.ExecContext(ctx, "delete from daily_counters where day = $1", day); err != nil {
 			return err
 		}
@@ -237,7 +238,7 @@ func (d *DB) Repair(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		return want.apply(ctx, d, tx, d.clock())
+		return want.apply(ctx, d, tx, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("repairing counts: %w", err)

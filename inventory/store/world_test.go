@@ -122,7 +122,7 @@ func (w *world) counts(team string) inventory.Counts {
 
 func (w *world) noDrift() {
 	w.Helper()
-	drift, err := w.db.Recount(w.Context())
+	drift, err := w.db.Recount(w.Context(), w.db.clock())
 	w.must(err)
 	for _, line := range drift {
 		w.Error(line)

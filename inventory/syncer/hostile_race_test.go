@@ -62,7 +62,7 @@ func (w *world) hold(want map[string]map[inventory.Digest]inventory.Status) {
 
 func (w *world) noDrift() {
 	w.t.Helper()
-	drift, err := w.store.Recount(w.t.Context())
+	drift, err := w.store.Recount(w.t.Context(), w.clock())
 	w.must(err)
 	if len(drift) > 0 {
 		w.t.Fatalf("the counters drifted: %v", drift)

@@ -218,7 +218,7 @@ func (w *world) sync() syncer.Summary {
 	w.t.Helper()
 	summary, err := w.syncer.Sync(w.t.Context(), inventory.SyncScope{}, nil)
 	w.must(err)
-	drift, err := w.store.Recount(w.t.Context())
+	drift, err := w.store.Recount(w.t.Context(), w.clock())
 	w.must(err)
 	if len(drift) > 0 {
 		w.t.Errorf("the counters drifted: %v", drift)
