@@ -217,14 +217,14 @@ func (d *DB) Counts(ctx context.Context, of inventory.Scope) (inventory.Counts, 
 		if c, err = counts(ctx, q, s.kind, s.value); err != nil {
 			return err
 		}
-		return adjust(ctx, q, s, &c, d.clock())
+		return d.adjust(ctx, q, s, &c, d.clock())
 	})
 	return c, err
 }
 
 // adjust takes the quarantines out that ran out a short while ago, and adds
 // what is stale because its repository wasn't read for too long.
-func adjust(ctx context.Context, q querier, s scope, c *inventory.Counts, now time.Time) error {
+func (d *DB) adjust(ctx context.Context, q querier, s scope, c *inventory.Counts, now time.Time) error {
 	ended, err := column[string](ctx, q, `
 		select id
 		from quarantines
@@ -244,7 +244,7 @@ func adjust(ctx context.Context, q querier, s scope, c *inventory.Counts, now ti
 		}
 		c.Quarantined -= n
 	}
-	overdue, err := overdueImages(ctx, q, s, c.Images, now)
+	overdue, err := d.overdueImages(ctx, q, s, c.Images, now)
 	c.Stale = min(c.Stale+overdue, c.Images)
 	return err
 }
@@ -276,7 +276,7 @@ func (d *DB) TeamCounts(ctx context.Context) ([]inventory.TeamCounts, error) {
 			if team == inventory.NoTeam && c.Images == 0 {
 				continue
 			}
-			if err := adjust(ctx, q, scope{team: team}, &c, d.clock()); err != nil {
+			if err := d.adjust(ctx, q, scope{team: team}, &c, d.clock()); err != nil {
 				return err
 			}
 			list = append(list, inventory.TeamCounts{Team: team, Counts: c})

@@ -114,7 +114,7 @@ func (d *DB) Coverage(ctx context.Context, of inventory.Scope, days int, now tim
 		if last, err = counts(ctx, q, s.kind, s.value); err != nil {
 			return err
 		}
-		if err := adjust(ctx, q, s, &last, now); err != nil {
+		if err := d.adjust(ctx, q, s, &last, now); err != nil {
 			return err
 		}
 		list = append(list, inventory.Day{Date: today, Counts: last})

@@ -70,7 +70,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	// is one that an error can leave wrong. A commit on the durable connection
 	// syncs the whole write-ahead log, so it never outlives what it rests on.
 	d := &DB{
-		dialect: kind,
+		dialect: kind, overdueKept: map[overdueKey]overdueCount{},
 		turn:    make(chan struct{}, 1),
 		bulk:    open(wal+"&_pragma=synchronous(normal)&_pragma=cache_size(-65536)", 1),
 		durable: open(wal+"&_pragma=synchronous(full)", 1),
@@ -163,7 +163,7 @@ func openPostgres(ctx context.Context, dsn string) (*DB, error) {
 	where := net.JoinHostPort(config.Host, fmt.Sprint(config.Port)) + "/" + config.Database
 	kind := dialect{goose: goose.DialectPostgres, where: where, forUpdate: " for update", forUpdateSkip: " for update skip locked", forShare: " for share"}
 	all := pool{db, kind}
-	d := &DB{dialect: kind, reader: all, bulk: all, durable: all}
+	d := &DB{dialect: kind, overdueKept: map[overdueKey]overdueCount{}, reader: all, bulk: all, durable: all}
 	if err := db.PingContext(ctx); err != nil {
 		db.Close()
 		return nil, d.explain(err)

@@ -22,7 +22,7 @@ func (d *DB) Facets(ctx context.Context, now time.Time) (inventory.Facets, error
 		if err != nil {
 			return err
 		}
-		if err := adjust(ctx, q, scope{}, &c, now); err != nil {
+		if err := d.adjust(ctx, q, scope{}, &c, now); err != nil {
 			return err
 		}
 		for _, s := range append(slices.Clone(inventory.Statuses), inventory.Quarantined) {

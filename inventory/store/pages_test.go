@@ -64,6 +64,23 @@ func readings() []pageReading {
 			_, err := w.db.TeamCounts(ctx)
 			return err
 		}},
+		{"overview while a registry is down", func(ctx context.Context, w *world) error {
+			later := w.now.Add(5 * time.Hour)
+			clock := w.db.clock
+			w.db.clock = func() time.Time { return later }
+			defer func() { w.db.clock = clock }()
+			for _, s := range []inventory.Scope{{}, {Team: "payments"}, {Registry: "local"}} {
+				c, err := w.db.Counts(ctx, s)
+				if err == nil && (c.Stale == 0 || s.Registry == "" && s.Team == "" && c.Stale == c.Images) {
+					err = fmt.Errorf("of %d images of %+v %d are stale", c.Images, s, c.Stale)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			_, err := w.db.Facets(ctx, later)
+			return err
+		}},
 		{"tags that moved, signatures that were lost", func(ctx context.Context, w *world) error {
 			if _, err := w.db.MovedTags(ctx, w.now.AddDate(0, 0, -14), 200); err != nil {
 				return err
@@ -174,6 +191,10 @@ func sized(w *world, n int) {
 		w.must(w.db.FinishRepository(w.Context(), work, tags, at.Add(time.Hour), at))
 	}
 	w.now = at
+	w.list("other", "web")
+	w.after(4 * time.Hour)
+	w.look("other", "web", unsigned(n, "v1"))
+	w.now = at
 	w.decide(1, inventory.Approve, nil)
 	for i := range 40 {
 		w.quarantine(fmt.Sprint("q", i), inventory.Quarantine{Digest: digest(i*(n/40) + 7)})
@@ -258,7 +279,8 @@ func walksToAnEnd(text, how string) bool {
 // repositories, a bounded number of candidates is looked through.
 func TestPages_rowsReadDoNotGrow(t *testing.T) {
 	const bounded = 5 * countWalk
-	looksThrough := map[string]bool{"images by tag": true, "images by tag and team": true, "images by words": true, "a signer": true}
+	looksThrough := map[string]bool{"images by tag": true, "images by tag and team": true, "images by words": true, "a signer": true,
+		"overview while a registry is down": true}
 	sizes := [2]int{500, 4000}
 	var counts [2]map[string]map[string]int64
 	for i, n := range sizes {

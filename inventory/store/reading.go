@@ -52,9 +52,9 @@ func connectReading(ctx context.Context, dsn string) (*DB, error) {
 	}
 	kind := dialect{goose: goose.DialectSQLite3, where: path}
 	return &DB{
-		dialect: kind,
-		reader:  pool{sqlitePool(path, "mode=rw&_pragma=busy_timeout(10000)&_pragma=temp_store(memory)&_query_only=1", 4), kind},
-		bulk:    refused, durable: refused,
+		dialect: kind, overdueKept: map[overdueKey]overdueCount{},
+		reader: pool{sqlitePool(path, "mode=rw&_pragma=busy_timeout(10000)&_pragma=temp_store(memory)&_query_only=1", 4), kind},
+		bulk:   refused, durable: refused,
 	}, nil
 }
 

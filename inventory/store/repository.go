@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -290,8 +291,9 @@ func (d *DB) FailingRepositories(ctx context.Context, most int) (map[string][]in
 // shown of a repository is stale.
 const overdue = 2
 
-// overdueImages counts the images of a scope in repositories that are overdue. images is how many it has at all.
-func overdueImages(ctx context.Context, q querier, s scope, images int, now time.Time) (int, error) {
+// overdueImages counts the images of a scope in repositories that are overdue.
+// images is how many it has at all.
+func (d *DB) overdueImages(ctx context.Context, q querier, s scope, images int, now time.Time) (int, error) {
 	type registry struct{ id, interval int64 }
 	var registries []registry
 	err := each(ctx, q, "select id, interval_ms from registries where not removed and (cast($1 as bigint) = 0 or id = $1)",
@@ -300,7 +302,6 @@ func overdueImages(ctx context.Context, q querier, s scope, images int, now time
 		return 0, err
 	}
 	total, all := 0, true
-	var behind []registry
 	for _, r := range registries {
 		var fresh, late bool
 		err := q.QueryRowContext(ctx, `
@@ -311,28 +312,70 @@ func overdueImages(ctx context.Context, q querier, s scope, images int, now time
 			return 0, err
 		}
 		all = all && !fresh
-		if late {
-			behind = append(behind, r)
+		n := 0
+		switch {
+		case late && !fresh && s.team == "": // a registry that is down: all of its images
+			var c inventory.Counts
+			c, err = counts(ctx, q, countRegistry, strconv.FormatInt(r.id, 10))
+			n = c.Images
+		case late:
+			n, err = d.overdueIn(ctx, q, r.id, s.team, ms(now)-overdue*r.interval, now)
 		}
-	}
-	if all { // nothing was synced for long: there's no need to go through it
-		return images, nil
-	}
-	for _, r := range behind {
-		query, args := `
-			select coalesce(sum(c.n), 0)
-			from repositories r
-			join counters c on c.kind = 'repository' and c.value = cast(r.id as text) and c.status not in ('quarantined', 'stale')
-			where r.registry_id = $1 and not r.gone and r.read_at < $2`, []any{r.id, ms(now) - overdue*r.interval}
-		if s.team != "" {
-			query += " and exists (select 1 from team_repositories t where t.repository_id = r.id and t.team = $3)"
-			args = append(args, s.team)
-		}
-		n, err := value[int](ctx, q, query, args...)
 		if err != nil {
 			return 0, err
 		}
 		total += n
 	}
+	if all { // nothing was synced for long
+		return images, nil
+	}
 	return total, nil
+}
+
+// overdueIn counts the images of a team (of all when it is empty) in the
+// repositories of a registry that were last read before a time. Where those are
+// many the number is kept for a few seconds: it is on most pages.
+func (d *DB) overdueIn(ctx context.Context, q querier, registry int64, team string, before int64, now time.Time) (int, error) {
+	const (
+		many = 300
+		keep = 10 * time.Second
+	)
+	key := overdueKey{registry, team}
+	d.overdueMu.Lock()
+	was, ok := d.overdueKept[key]
+	d.overdueMu.Unlock()
+	if age := now.Sub(was.at); ok && age >= 0 && age < keep {
+		return was.images, nil
+	}
+	query, args := `
+		select count(distinct r.id), coalesce(sum(c.n), 0)
+		from repositories r
+		join counters c on c.kind = 'repository' and c.value = cast(r.id as text) and c.status not in ('quarantined', 'stale')
+		where r.registry_id = $1 and not r.gone and r.read_at < $2`, []any{registry, before}
+	if team != "" {
+		query += " and exists (select 1 from team_repositories t where t.repository_id = r.id and t.team = $3)"
+		args = append(args, team)
+	}
+	var repositories, images int
+	if err := q.QueryRowContext(ctx, query, args...).Scan(&repositories, &images); err != nil {
+		return 0, err
+	}
+	d.overdueMu.Lock()
+	defer d.overdueMu.Unlock()
+	if repositories >= many {
+		d.overdueKept[key] = overdueCount{images, now}
+	} else {
+		delete(d.overdueKept, key)
+	}
+	return images, nil
+}
+
+type overdueKey struct {
+	registry int64
+	team     string
+}
+
+type overdueCount struct {
+	images int
+	at     time.Time
 }

@@ -42,6 +42,9 @@ type DB struct {
 
 	names repositoryNames
 
+	overdueMu   sync.Mutex
+	overdueKept map[overdueKey]overdueCount
+
 	dayMu sync.Mutex
 	day   string // the latest UTC day whose first write was seen
 }
