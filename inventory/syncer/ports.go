@@ -134,6 +134,9 @@ type Judgements interface {
 	// RecordVerdicts stores verdicts judged at a revision of the decisions, or
 	// fails with ErrRejudge.
 	RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Verdict, revision int64, now time.Time) error
+	// Rewind takes back what a clock that ran ahead has left behind, and says how
+	// many images will be judged again for it.
+	Rewind(ctx context.Context, now time.Time) (int, error)
 }
 
 // Materials is what signatures can be checked again from without the registry.

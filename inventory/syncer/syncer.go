@@ -118,7 +118,10 @@ func (s *Syncer) Run(ctx context.Context) {
 			}
 		})
 	}
-	for ctx.Err() == nil {
+	for rewound := (time.Time{}); ctx.Err() == nil; {
+		if err := s.rewind(ctx, &rewound); err != nil && ctx.Err() == nil {
+			s.Log.Warn("what a clock that was ahead has left could not be taken back, will try again", "error", err)
+		}
 		if _, err := s.Rejudge(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Warn("judging again failed, will try again", "error", err)
 		}
@@ -131,6 +134,26 @@ func (s *Syncer) Run(ctx context.Context) {
 		}
 	}
 	running.Wait()
+}
+
+// rewind has the store take back what a clock that ran ahead has left behind:
+// at first, since it may have been put right while nobody ran, and whenever it
+// was put back since last.
+func (s *Syncer) rewind(ctx context.Context, last *time.Time) error {
+	now := s.Clock().Round(0) // without its monotonic reading, which is never put back
+	if !last.IsZero() && !now.Before(last.Add(-time.Minute)) {
+		*last = now
+		return nil
+	}
+	n, err := s.store.Rewind(ctx, now)
+	if err != nil {
+		return err
+	}
+	if n > 0 || !last.IsZero() {
+		s.Log.Warn("this machine's clock was put back", "judged_again", n)
+	}
+	*last = now
+	return nil
 }
 
 // pause waits for d, a wake-up or the end of ctx.
@@ -180,6 +203,9 @@ func (s *Syncer) Sync(ctx context.Context, scope inventory.SyncScope, watch func
 // Summary says what was done until then.
 func (s *Syncer) Resume(ctx context.Context, scope inventory.SyncScope, watch func(Event)) (Summary, error) {
 	start := s.Clock()
+	if err := s.rewind(ctx, new(time.Time)); err != nil {
+		return Summary{}, err
+	}
 	tracker := newTracker(watch)
 	var (
 		group sync.WaitGroup
