@@ -41,6 +41,7 @@ type Pages struct {
 	Demo    bool
 	Version string
 	Clock   func() time.Time
+	Warning func() string // stands over every page while it isn't empty; may be nil
 	Log     *slog.Logger
 }
 
@@ -74,6 +75,9 @@ func (p Pages) bare(r *http.Request, title string) views.Frame {
 	f := views.Frame{
 		Title: title, Path: r.URL.RequestURI(), Now: p.Clock().UTC(), Actor: inventory.ActorFrom(r.Context()),
 		Demo: p.Demo, Version: p.Version,
+	}
+	if p.Warning != nil {
+		f.Notice = p.Warning()
 	}
 	if c, err := r.Cookie(themeCookie); err == nil {
 		f.Theme = ui.ParseTheme(c.Value)

@@ -90,6 +90,13 @@ func (a *app) retain(ctx context.Context) {
 	tick := time.NewTicker(pruneTick)
 	defer tick.Stop()
 	for {
+		if warning := a.clockWarning(); warning != "" {
+			a.log.Warn("nothing is removed while the clock may be wrong", "why", warning)
+			if !wait(ctx, tick.C) {
+				return
+			}
+			continue
+		}
 		p, err := a.store.Prune(ctx, a.config.Retention.retention(), time.Now())
 		if err != nil && ctx.Err() == nil {
 			a.log.Warn("what is kept no longer could not be removed, will try again", "error", err)
@@ -98,10 +105,18 @@ func (a *app) retain(ctx context.Context) {
 			a.log.Info("removed what is kept no longer", "images", p.Images, "repositories", p.Repositories,
 				"verdicts", p.Verdicts, "events", p.Events, "tag_moves", p.Moves)
 		}
-		select {
-		case <-ctx.Done():
+		if !wait(ctx, tick.C) {
 			return
-		case <-tick.C:
 		}
+	}
+}
+
+// wait waits for a tick; false is the end of ctx.
+func wait(ctx context.Context, tick <-chan time.Time) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-tick:
+		return true
 	}
 }

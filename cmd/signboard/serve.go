@@ -109,7 +109,7 @@ func (a *app) handler(demo bool) http.Handler {
 	}
 	people := session.New(sessions)
 	pages := handlers.Pages{
-		Around: a.store, Notices: people, SignIn: people.CanSignIn(), Demo: demo, Version: version(), Clock: time.Now, Log: a.log,
+		Around: a.store, Notices: people, SignIn: people.CanSignIn(), Demo: demo, Version: version(), Clock: time.Now, Warning: a.clockWarning, Log: a.log,
 	}
 	guard.Error = pages.Error
 	image := handlers.Image{Pages: pages, Store: a.store, Signers: a.store}

@@ -31,6 +31,7 @@ type guard struct {
 	timeout   time.Duration
 	pace      *pace
 	requests  atomic.Int64
+	skew      skew
 	// alias is what stands behind tokenAlias.
 	alias atomic.Pointer[string]
 }
@@ -84,6 +85,7 @@ func (g *guard) RoundTrip(in *http.Request) (*http.Response, error) {
 	req.Header.Set("User-Agent", g.userAgent)
 	req.Header.Set("Accept-Encoding", "identity")
 	g.requests.Add(1)
+	asked := g.pace.now()
 	resp, err := g.inner.RoundTrip(req)
 	if err != nil {
 		err = &requestError{host: target.Host, timedOut: context.Cause(ctx) == errDeadline, err: err}
@@ -92,6 +94,9 @@ func (g *guard) RoundTrip(in *http.Request) (*http.Response, error) {
 	}
 	resp.Body = &timedBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, host: target.Host}
 	g.pace.note(host, resp)
+	if host == authority(g.origin) {
+		g.skew.note(resp.Header, asked, g.pace.now())
+	}
 	return resp, nil
 }
 
