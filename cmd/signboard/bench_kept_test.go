@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"signboard/inventory"
 	"signboard/migrations"
 )
 
@@ -22,10 +23,13 @@ import (
 // of the same day: making a million takes minutes.
 const keptFrom = 300_000
 
-// keptInventory is what a kept inventory needs beside its database.
+// keptInventory is what a kept inventory needs beside its database: its landmarks.
 type keptInventory struct {
-	Marks landmarks
-	Took  time.Duration
+	Approved, Pending inventory.SignerID
+	Image             inventory.Digest
+	Repository        string
+	Listed, Gone      int
+	Took              time.Duration
 }
 
 // inventoryOf makes an inventory of n images in an empty database, or copies one
@@ -40,7 +44,7 @@ func inventoryOf(ctx context.Context, database string, n int) (_ landmarks, kept
 		}
 		var k keptInventory
 		if raw, err := os.ReadFile(file + ".json"); err == nil && json.Unmarshal(raw, &k) == nil && copyFile(file, path) == nil {
-			return k.Marks, true, nil
+			return landmarks{k.Approved, k.Pending, k.Image, k.Repository, k.Listed, k.Gone}, true, nil
 		}
 	}
 	config := benchConfig(database)
@@ -60,7 +64,7 @@ func inventoryOf(ctx context.Context, database string, n int) (_ landmarks, kept
 	if err := copyFile(path, file); err != nil {
 		return marks, false, err
 	}
-	raw, err := json.Marshal(keptInventory{marks, time.Since(start)})
+	raw, err := json.Marshal(keptInventory{marks.approved, marks.pending, marks.image, marks.repository, marks.listed, marks.gone, time.Since(start)})
 	if err == nil {
 		err = os.WriteFile(file+".json", raw, 0o600)
 	}
