@@ -146,8 +146,14 @@ func (o *object) folded(key []byte) string {
 	if o.free {
 		return string(key)
 	}
-	// The smallest of the runes that fold to each other, as encoding/json has it:
-	// an old long s is an s there, and a kelvin sign is a k.
+	return FoldKey(string(key))
+}
+
+// FoldKey is the same for two keys of JSON objects exactly when encoding/json
+// takes one for the other where it fills a struct: besides upper and lower case,
+// an old long s is an s there, and a kelvin sign is a k.
+func FoldKey(key string) string {
+	// The smallest of the runes that fold to each other.
 	return strings.Map(func(r rune) rune {
 		for {
 			next := unicode.SimpleFold(r)
@@ -156,5 +162,5 @@ func (o *object) folded(key []byte) string {
 			}
 			r = next
 		}
-	}, string(key))
+	}, key)
 }

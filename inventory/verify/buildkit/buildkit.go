@@ -233,7 +233,7 @@ func keys(raw []byte) (map[string]json.RawMessage, error) {
 		if err := d.Decode(&value); err != nil {
 			return nil, errors.New("it is no JSON")
 		}
-		folded := strings.ToLower(key)
+		folded := inventory.FoldKey(key)
 		if seen[folded] {
 			return nil, fmt.Errorf("the key %s appears twice", shown(key))
 		}

@@ -194,6 +194,7 @@ func TestCheck_tellsLies(t *testing.T) {
 		"nothing":                             {b.images[0].Digest, layer{``, spdx, ""}, verify.CheckPayloadWellformed, "no JSON"},
 		"with something after it":             {b.images[0].Digest, layer{statement(b.images[0].Digest, spdx, "{}") + "{}", spdx, ""}, verify.CheckPayloadWellformed, "something follows"},
 		"with two subjects' lists":            {b.images[0].Digest, layer{strings.Replace(statement(b.images[0].Digest, spdx, "{}"), `"predicate":`, `"Subject":[],"predicate":`, 1), spdx, ""}, verify.CheckPayloadWellformed, "appears twice"},
+		"with a long s in a key":              {b.images[0].Digest, layer{strings.Replace(statement(b.images[0].Digest, spdx, "{}"), `"predicate":`, `"\u017fubject":[],"predicate":`, 1), spdx, ""}, verify.CheckPayloadWellformed, "appears twice"},
 		"of no type":                          {b.images[0].Digest, layer{statement(b.images[0].Digest, "", "{}"), spdx, ""}, verify.CheckPayloadWellformed, "which type"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -476,7 +476,8 @@ func TestMalformed_isNeverAcceptedNorUnsigned(t *testing.T) {
 	for name := range good {
 		for what, bad := range map[string][]byte{
 			"a key twice": twice(good[name], "_type"), "signatures twice": twice(good[name], "signatures"), "a key in two cases": folded(good[name]),
-			"text behind": append(bytes.Clone(good[name]), '1'), "nothing": {}, "no object": []byte(`[]`), "null": []byte(`null`),
+			"a key with a long s": bytes.Replace(good[name], []byte(`"signed":`), []byte(`"\u017figned":{},"signed":`), 1),
+			"text behind":         append(bytes.Clone(good[name]), '1'), "nothing": {}, "no object": []byte(`[]`), "null": []byte(`null`),
 			"nothing signed": []byte(`{"signatures":[]}`), "HTML": []byte(`<html>`), "not UTF-8": bytes.Replace(good[name], []byte(`"version"`), []byte("\"v\xff\":0,\"version\""), 1),
 			"deep": []byte(strings.Repeat(`{"signed":`, 100000)), "many signatures": fmt.Appendf(nil, `{"signed":{},"signatures":[%s{}]}`, strings.Repeat(`{},`, 1000)),
 		} {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -147,7 +146,7 @@ func unambiguous(raw []byte) error {
 			if name, ok := token.(string); ok && top.key {
 				last, top.key = name, false
 				if !top.data {
-					name = strings.ToLower(name)
+					name = inventory.FoldKey(name)
 				}
 				if top.keys[name] {
 					return fmt.Errorf("the key %q appears twice", shown(last))
