@@ -18,7 +18,7 @@ demo: build ## a complete Signboard on embedded parts, on this machine only
 
 .PHONY: test
 test: needs drift build ## everything that checks the product
-	go test -count=1 -timeout 20m ./...
+	go test -count=1 -timeout 40m ./...
 
 .PHONY: test-peers
 test-peers: ## verdicts held against the real signers', which are built first
