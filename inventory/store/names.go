@@ -22,7 +22,23 @@ type repositoryNames struct {
 	mu       sync.Mutex
 	revision int64
 	list     []repositoryName // by full name; never changed, only replaced
+
+	// matched are the selections asked for lately, of the same revision, the latest
+	// last: lists are asked for page by page.
+	matched []matchedNames
 }
+
+// matchedNames is which repositories a pattern and some words select. It is never
+// changed.
+type matchedNames struct {
+	pattern inventory.Glob
+	words   string
+	found   map[int64]bool
+}
+
+// maxMatched is how many selections are kept; each holds an id for every
+// repository that it selects.
+const maxMatched = 16
 
 type repositoryName struct {
 	id                int64
@@ -68,24 +84,47 @@ func (d *DB) repositoryNames(ctx context.Context, q querier) ([]repositoryName, 
 	d.names.mu.Lock()
 	defer d.names.mu.Unlock()
 	if revision > d.names.revision {
-		d.names.revision, d.names.list = revision, list
+		d.names.revision, d.names.list, d.names.matched = revision, list, nil
 	}
 	return list, nil
 }
 
 // matchRepositories finds the repositories that a pattern and all of the words
-// (in lower case) match, and says how many there are in all.
+// (in lower case) match, and says how many there are in all. The answer isn't to
+// be changed.
 func (d *DB) matchRepositories(ctx context.Context, q querier, pattern inventory.Glob, words []string) (found map[int64]bool, known int, err error) {
-	found = map[int64]bool{}
 	names, err := d.repositoryNames(ctx, q)
+	if err != nil {
+		return nil, 0, err
+	}
+	key := matchedNames{pattern: pattern, words: strings.Join(words, " ")}
+	d.names.mu.Lock()
+	current := len(names) > 0 && len(d.names.list) > 0 && &names[0] == &d.names.list[0]
+	if i := slices.IndexFunc(d.names.matched, key.same); current && i >= 0 {
+		found = d.names.matched[i].found
+	}
+	d.names.mu.Unlock()
+	if found != nil {
+		return found, len(names), nil
+	}
+	found = map[int64]bool{}
 	must := literals(pattern)
 	for _, r := range names {
 		if hasAll(r.full, must) && hasAll(r.lower, words) && (pattern == "" || pattern.Match(r.full) || pattern.Match(r.name)) {
 			found[r.id] = true
 		}
 	}
-	return found, len(names), err
+	d.names.mu.Lock()
+	defer d.names.mu.Unlock()
+	if current && &names[0] == &d.names.list[0] {
+		key.found = found
+		d.names.matched = append(slices.DeleteFunc(d.names.matched, key.same), key)
+		d.names.matched = d.names.matched[max(0, len(d.names.matched)-maxMatched):]
+	}
+	return found, len(names), nil
 }
+
+func (m matchedNames) same(n matchedNames) bool { return m.pattern == n.pattern && m.words == n.words }
 
 // literals are the segments of a pattern that stand for themselves. A name that
 // doesn't have each can't match, and that is quick to see.
