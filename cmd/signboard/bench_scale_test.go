@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -319,11 +320,22 @@ func peak(t *testing.T) int64 {
 type mirror struct {
 	name     string
 	db       *sql.DB
-	changing bool // everything that is attached verifies otherwise than before
+	changing bool     // everything that is attached verifies otherwise than before
+	kept     sync.Map // *sql.Stmt by its text
 }
 
 func (m *mirror) column(ctx context.Context, query string, args ...any) ([]string, error) {
-	rows, err := m.db.QueryContext(ctx, query, args...)
+	kept, ok := m.kept.Load(query)
+	if !ok {
+		made, err := m.db.PrepareContext(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		if kept, ok = m.kept.LoadOrStore(query, made); ok {
+			made.Close()
+		}
+	}
+	rows, err := kept.(*sql.Stmt).QueryContext(ctx, args...)
 	if err != nil {
 		return nil, err
 	}
