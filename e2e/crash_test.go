@@ -261,7 +261,7 @@ func deaths() []death {
 			journey, method string
 			n               []int
 		}{
-			{"first sync", "ApplyConfig", []int{1}},
+			{"first sync", "BeginConfig", []int{1}},
 			{"first sync", "ClaimRegistry", []int{1}},
 			{"first sync", "RecordCatalog", []int{1, 2}},
 			{"first sync", "ClaimRepository", []int{1, 5}},

@@ -20,7 +20,11 @@ import (
 // replicaLease is short, so that the tests needn't wait: what a replica that
 // froze or died held is taken over that much later. It is 20 seconds in the
 // program that people run.
-const replicaLease = 3 * time.Second
+const replicaLease = 8 * time.Second
+
+// idleFor has the database end sooner what a frozen process left open, in
+// proportion to those leases.
+const idleFor = "&idle_in_transaction_session_timeout=1000"
 
 // replicas are processes on one PostgreSQL database, each with a name that the
 // registry sees.
@@ -35,6 +39,7 @@ type replicas struct {
 func newReplicas(t *testing.T, content *shelf, n int) *replicas {
 	t.Helper()
 	first := newSite(t, "postgres", nil)
+	first.dsn += idleFor
 	r := &replicas{t: t, asked: content.serving(t)}
 	for i := range n {
 		s := &site{t: t, dir: t.TempDir(), dsn: first.dsn, pg: first.pg}

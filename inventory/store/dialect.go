@@ -146,6 +146,12 @@ func cause(err error) error {
 // connections is how many a process has to PostgreSQL at the most.
 const connections = 16
 
+// writers is how many transactions of a process write to PostgreSQL at once. A
+// process that freezes keeps the others from the counters of everything for
+// idleLimit with each of them, one after the other: all of that has to be over
+// before the others lose their leases.
+const writers = 4
+
 func openPostgres(ctx context.Context, dsn string) (*DB, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil { // its message leaves the password out
@@ -163,7 +169,7 @@ func openPostgres(ctx context.Context, dsn string) (*DB, error) {
 	where := net.JoinHostPort(config.Host, fmt.Sprint(config.Port)) + "/" + config.Database
 	kind := dialect{goose: goose.DialectPostgres, where: where, forUpdate: " for update", forUpdateSkip: " for update skip locked", forShare: " for share"}
 	all := pool{db, kind}
-	d := &DB{dialect: kind, overdueKept: map[overdueKey]overdueCount{}, reader: all, bulk: all, durable: all}
+	d := &DB{dialect: kind, overdueKept: map[overdueKey]overdueCount{}, reader: all, bulk: all, durable: all, turn: make(chan struct{}, writers)}
 	if err := db.PingContext(ctx); err != nil {
 		db.Close()
 		return nil, d.explain(err)

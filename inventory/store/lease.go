@@ -16,7 +16,7 @@ func (d *DB) RenewRegistry(ctx context.Context, w *inventory.RegistryWork, now t
 		n, err := changed(tx.ExecContext(ctx, `
 			update registries
 			set lease_until = $1
-			where id = $2 and lease_token = $3 and not removed`, ms(now.Add(lease)), w.Registry.ID, w.Lease.Token))
+			where id = $2 and lease_token = $3 and lease_until > 0 and not removed`, ms(now.Add(lease)), w.Registry.ID, w.Lease.Token))
 		if err == nil && n == 0 {
 			err = inventory.ErrLeaseLost
 		}

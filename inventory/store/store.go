@@ -33,8 +33,9 @@ type DB struct {
 	// audit log, which nobody has but us. On PostgreSQL both are the reader's
 	// pool.
 	bulk, durable pool
-	// turn is held by the one goroutine that writes to SQLite. Waiting here is
-	// fair and ends with the context; waiting for SQLite's own lock is neither.
+	// turn is held by the one goroutine that writes to SQLite, and by the few that
+	// write to PostgreSQL. Waiting here is fair and ends with the context; waiting
+	// for SQLite's own lock is neither.
 	turn chan struct{}
 	ids  idSource
 	// clock is for the few reads that aren't given the time.
@@ -85,9 +86,9 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 	return d, nil
 }
 
-// Close waits for the write that is going on and closes the database.
+// Close waits for the writes that are going on and closes the database.
 func (d *DB) Close() error {
-	if d.turn != nil {
+	for range cap(d.turn) {
 		d.turn <- struct{}{}
 		defer func() { <-d.turn }()
 	}
@@ -138,13 +139,11 @@ func (d *DB) writeDurably(ctx context.Context, f func(tx querier) error) error {
 const patience = time.Minute
 
 func (d *DB) transact(ctx context.Context, db pool, f func(tx querier) error) error {
-	if d.turn != nil {
-		select {
-		case d.turn <- struct{}{}:
-			defer func() { <-d.turn }()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	deadline, losses := time.Now().Add(patience), 0
 	for {
