@@ -232,7 +232,6 @@ func releaseImage(t *testing.T, s *site, base string) {
 
 // journey is something that a program does and is killed in.
 type journey struct {
-	name  string
 	from  func(*worlds) *site // nil: an empty database
 	after bool                // the registry has its later content
 	act   *act

@@ -62,7 +62,7 @@ func googleCredentials(ctx context.Context, _ authn.Resource) (authn.Authenticat
 		}
 		config, err := found.Authorization()
 		if err != nil {
-			return nil, errors.New("Google's credentials of this machine can't be used") // the cause may hold some
+			return nil, errors.New("the credentials that Google gives this machine can't be used") // the cause may hold some
 		}
 		return authn.FromConfig(*config), nil
 	}
