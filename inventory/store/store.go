@@ -139,11 +139,13 @@ func (d *DB) writeDurably(ctx context.Context, f func(tx querier) error) error {
 const patience = time.Minute
 
 func (d *DB) transact(ctx context.Context, db pool, f func(tx querier) error) error {
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
+	if d.turn != nil { // one that only reads has none, and is refused by the database
+		select {
+		case d.turn <- struct{}{}:
+			defer func() { <-d.turn }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	deadline, losses := time.Now().Add(patience), 0
 	for {
