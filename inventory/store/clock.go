@@ -52,12 +52,12 @@ func (d *DB) rewind(ctx context.Context, now time.Time) (judge int, err error) {
 				return err
 			}
 		}
+		// A due time is wrong where it was set in what is the future now.
 		for _, text := range []string{
-			`update repositories set next_due_at = $1
-			where next_due_at > $2 + 2 * (select g.interval_ms from registries g where g.id = registry_id) and not gone`,
-			"update registries set next_due_at = $1 where next_due_at > $2 + 2 * interval_ms",
+			"update repositories set next_due_at = $1 where next_due_at > $2 and (synced_at > $2 or failing_at > $2) and not gone",
+			"update registries set next_due_at = $1 where next_due_at > $2 and (pass_at > $2 or failing_at > $2) and not removed",
 		} {
-			if _, err := tx.ExecContext(ctx, text, ms(now), ms(now.Add(longestLease))); err != nil {
+			if _, err := tx.ExecContext(ctx, text, ms(now), ms(now.Add(aheadBy))); err != nil {
 				return err
 			}
 		}
