@@ -25,7 +25,7 @@ func TestRun_aClockThatIsPutBack(t *testing.T) {
 			w.pass(time.Hour) // until it has run out
 		case !late && status == inventory.Unapproved:
 			late = true
-			w.pass(-20 * time.Hour)
+			w.pass(until.Add(-20 * time.Hour).Sub(w.clock()))
 		}
 		return late && w.image("app", d).Status == inventory.Trusted
 	}, w.syncer)
