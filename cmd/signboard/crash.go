@@ -13,8 +13,8 @@ import (
 )
 
 // This is the program that e2e kills: it has shorter leases and a known name in
-// them when SIGNBOARD_TEST_LEASE and SIGNBOARD_TEST_OWNER say so, it kills itself where SIGNBOARD_TEST_CRASH says
-// (inventory/store), and with SIGNBOARD_TEST_RECOUNT it only counts the
+// them when SIGNBOARD_TEST_LEASE and SIGNBOARD_TEST_OWNER say so, it kills itself
+// where SIGNBOARD_TEST_CRASH says (inventory/store), and with SIGNBOARD_TEST_RECOUNT it only counts the
 // inventory of that database again and prints what isn't as it should be.
 func init() {
 	dsn := os.Getenv("SIGNBOARD_TEST_RECOUNT")

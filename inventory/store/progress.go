@@ -257,8 +257,8 @@ func (d *DB) RecordSyncRequest(ctx context.Context, registry string, now time.Ti
 // RecordCancellation ends the sync of a registry, with the entry that says who
 // did: what is being read or listed loses its lease, so that nothing more of it
 // is stored, and what is left waits for the next sync. Nothing that is known
-// changes, and what a hint has made urgent stays so. It fails with NotFound when no registry is called that, and with
-// Conflict when there is nothing to end.
+// changes, and what a hint has made urgent stays so. It fails with NotFound when
+// no registry is called that, and with Conflict when there is nothing to end.
 func (d *DB) RecordCancellation(ctx context.Context, registry string, now time.Time, entry inventory.AuditEntry) error {
 	err := d.writeDurably(ctx, func(tx querier) error {
 		var id, interval, due int64
