@@ -29,8 +29,8 @@ const (
 // hints about one only once. One that isn't known yet is stored; at most
 // maxUnlisted such wait at a time, and the others are ignored. The look that
 // follows begins a second after this call: one that is going on is followed by
-// another. A registry that isn't configured, and hints that are waiting already, cost
-// nothing.
+// another. A registry that isn't configured, and hints that are waiting already,
+// cost nothing.
 func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, now time.Time) (ignored int, err error) {
 	deleted := map[string]bool{} // whether that is all that is said of a repository
 	var names []string
