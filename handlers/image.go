@@ -39,7 +39,7 @@ func (i Image) List(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	code := http.StatusOK
-	if p.Filter, err = filter(r); err == nil {
+	if p.Filter, err = inventory.ParseImageFilter(r.Form); err == nil {
 		p.List, err = i.Store.Images(r.Context(), p.Filter, page(r), frame.Now)
 	}
 	if e, ok := asError(err); ok && e.Kind == inventory.Invalid {
@@ -57,40 +57,6 @@ func (i Image) List(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return show(w, r, code, p)
-}
-
-// filter reads the list's filter from the query. Unknown values are refused
-// rather than ignored: a list that silently shows more than was asked for
-// misleads.
-func filter(r *http.Request) (inventory.ImageFilter, error) {
-	f := inventory.ImageFilter{
-		Registry: r.FormValue("registry"), Team: r.FormValue("team"), Signer: inventory.SignerID(r.FormValue("signer")),
-		Format: inventory.Format(r.FormValue("format")), Reason: inventory.Reason(r.FormValue("reason")),
-		Tag: r.FormValue("tag"), Q: strings.TrimSpace(r.FormValue("q")),
-	}
-	var err error
-	if s := r.FormValue("status"); s != "" {
-		if f.Status, err = inventory.ParseStatus(s); err != nil {
-			return f, err
-		}
-	}
-	if s := r.FormValue("repository"); s != "" {
-		if f.Repository, err = inventory.ParseGlob(s); err != nil {
-			return f, err
-		}
-	}
-	if f.Signer != "" && !f.Signer.Valid() {
-		return f, inventory.Errorf(inventory.Invalid, "%q is not the id of a signer.", inventory.Visible(clip(string(f.Signer))))
-	}
-	if f.Reason != "" && !f.Reason.Known() {
-		return f, inventory.Errorf(inventory.Invalid, "%q is not a reason code.", inventory.Visible(clip(string(f.Reason))))
-	}
-	for _, known := range inventory.Formats {
-		if f.Format == "" || f.Format == known {
-			return f, nil
-		}
-	}
-	return f, inventory.Errorf(inventory.Invalid, "%q is not a signature format.", inventory.Visible(clip(string(f.Format))))
 }
 
 // Show is GET /images/{digest}?repository=registry/repository.

@@ -16,6 +16,9 @@ const (
 	TUFSigner     SignerKind = "tuf"
 )
 
+// SignerKinds lists every kind, in the contract's order.
+var SignerKinds = []SignerKind{KeySigner, KeylessSigner, X509Signer, TUFSigner}
+
 // SignerID identifies a signer for good; it is made from what was verified and
 // nothing else. Its forms are the contract's.
 type SignerID string
