@@ -20,6 +20,7 @@ import (
 
 	"signboard/handlers"
 	"signboard/inventory"
+	"signboard/web/session"
 )
 
 // maxBody is the most bytes a request may send.
@@ -37,7 +38,11 @@ type Guard struct {
 	// identity provider's.
 	FormAction []string
 	HTTPS      bool // browsers reach us over https
-	Log        *slog.Logger
+	// Proxies are the networks of the reverse proxies in front of us. What one of
+	// them says of the client's address in X-Forwarded-For is believed, and
+	// nobody else.
+	Proxies []netip.Prefix
+	Log     *slog.Logger
 }
 
 // endpoint is a handler that returns what went wrong.
@@ -104,6 +109,23 @@ func identify(next http.Handler) http.Handler {
 	})
 }
 
+// address finds out where the request came from; session.Address has it
+// afterwards. X-Forwarded-For is read from its end, where what our own proxies
+// wrote stands, up to the first address that isn't one of them; what is before
+// it, the client may have made up. Forwarded (RFC 7239) is never read: proxies
+// that don't write it pass on what the client put there, and so few do that
+// believing it would serve nobody else.
+func (g Guard) address(next http.Handler) http.Handler {
+	if len(g.Proxies) == 0 {
+		return middleware.ClientIPFromRemoteAddr(next)
+	}
+	trusted := make([]string, len(g.Proxies))
+	for i, p := range g.Proxies {
+		trusted[i] = p.String()
+	}
+	return middleware.ClientIPFromXFF(trusted...)(next)
+}
+
 // log writes one line per request that changed something or failed. A registry's
 // events come in any number, and what comes of them is logged.
 func (g Guard) log(next http.Handler) http.Handler {
@@ -116,7 +138,7 @@ func (g Guard) log(next http.Handler) http.Handler {
 			level = slog.LevelInfo
 		}
 		g.Log.Log(r.Context(), level, "request", "request", middleware.GetReqID(r.Context()), "method", r.Method,
-			"path", r.URL.Path, "status", seen.Status(), "bytes", seen.BytesWritten(), "ms", time.Since(start).Milliseconds())
+			"path", r.URL.Path, "from", session.Address(r), "status", seen.Status(), "bytes", seen.BytesWritten(), "ms", time.Since(start).Milliseconds())
 	})
 }
 

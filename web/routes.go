@@ -38,7 +38,7 @@ func (t Routes) Handler() http.Handler {
 	page, anybody := t.signedIn, t.anybody
 
 	r := chi.NewRouter()
-	r.Use(identify, t.log, t.headers, t.recover, t.hosts, t.limits, middleware.Compress(5, "text/html"), middleware.GetHead)
+	r.Use(identify, t.address, t.log, t.headers, t.recover, t.hosts, t.limits, middleware.Compress(5, "text/html"), middleware.GetHead)
 	r.Get("/healthz", t.Health.Live)
 	r.Get("/readyz", t.Health.Ready)
 	r.Get("/version", t.Health.Version)

@@ -89,6 +89,12 @@ func (j *journal) Write(p []byte) (int, error) {
 	return j.b.Write(p)
 }
 
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.String()
+}
+
 // errors are the lines that ask somebody to act.
 func (j *journal) errors() []string {
 	j.mu.Lock()

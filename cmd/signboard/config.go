@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -22,6 +23,7 @@ import (
 type Config struct {
 	Listen     string           `koanf:"listen"`
 	BaseURL    string           `koanf:"base_url"`
+	Proxies    []string         `koanf:"trusted_proxies"`
 	Database   string           `koanf:"database"`
 	Registries []RegistryConfig `koanf:"registries"`
 	OIDC       *OIDCConfig      `koanf:"oidc"`
@@ -31,7 +33,8 @@ type Config struct {
 	Audit      AuditConfig      `koanf:"audit"`
 	Retention  RetentionConfig  `koanf:"retention"`
 
-	teams []inventory.Team
+	teams   []inventory.Team
+	proxies []netip.Prefix
 }
 
 // RegistryConfig is one registry to keep in step with.
@@ -106,6 +109,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("base_url: expected the address browsers use, as https://signboard.example.com, found %q", c.BaseURL)
 	}
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	if c.proxies, err = proxies(c.Proxies); err != nil {
+		return err
+	}
 	if !strings.HasPrefix(c.Database, "sqlite:") && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://") {
 		return errors.New("database: expected sqlite:FILE or postgres://USER@HOST/NAME")
 	}
@@ -153,6 +159,27 @@ func (c *Config) check() error {
 		return fmt.Errorf("oidc: without it nobody signs in, so Signboard listens on this machine only; configure oidc, or set listen to 127.0.0.1:8080 instead of %s", c.Listen)
 	}
 	return nil
+}
+
+// proxies reads the networks of reverse proxies, each an address or a prefix.
+func proxies(list []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for i, text := range list {
+		p, err := netip.ParsePrefix(text)
+		if one, notOne := netip.ParseAddr(text); notOne == nil && one.Zone() == "" {
+			p, err = one.Prefix(one.BitLen())
+		}
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("trusted_proxies[%d]: expected an address or a network, as 10.0.0.5 or 10.0.0.0/8, found %q", i, text)
+		case p.Addr().Is4In6():
+			return nil, fmt.Errorf("trusted_proxies[%d]: expected an IPv4 network as 10.0.0.0/8, not inside IPv6, found %q", i, text)
+		case p.Bits() == 0:
+			return nil, fmt.Errorf("trusted_proxies[%d]: %s is everybody, who could then say any address; expected the networks of your proxies", i, text)
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
 }
 
 func (r *RegistryConfig) check(at string) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ func write(t *testing.T, text string) string {
 const whole = `
 listen: 127.0.0.1:8080
 base_url: http://localhost:8080
+trusted_proxies: [127.0.0.1, 10.0.0.0/8, "fd00::/8"]
 database: sqlite:signboard.db
 registries:
   - name: local
@@ -73,7 +75,7 @@ func TestLoadConfig_readsTheWholeContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Registries[0].Interval != 15*time.Minute || !c.Registries[0].AllowPrivate || c.Review.Approvers != 2 || len(c.teams) != 1 {
+	if c.Registries[0].Interval != 15*time.Minute || !c.Registries[0].AllowPrivate || c.Review.Approvers != 2 || len(c.teams) != 1 || fmt.Sprint(c.proxies) != "[127.0.0.1/32 10.0.0.0/8 fd00::/8]" {
 		t.Errorf("got %+v", c)
 	}
 	if want := "audit.checkpoint_file"; len(c.unused()) == 0 || c.unused()[0] != want {
@@ -168,6 +170,10 @@ func TestLoadConfig_refuses(t *testing.T) {
 		"history of no time":           {"retention: {history: 1h}", "retention.history: expected at least 1d, found 1h"},
 		"gone before it was seen":      {"retention: {gone: -90d}", "expected how long to keep it"},
 		"a base_url with a path":       {"base_url: https://x/y", "base_url"},
+		"a proxy by name":              {"trusted_proxies: [proxy.internal]", "trusted_proxies[0]: expected an address or a network"},
+		"a proxy with a zone":          {"trusted_proxies: [fe80::1%eth0]", "trusted_proxies[0]: expected an address or a network"},
+		"everybody a proxy":            {"trusted_proxies: [127.0.0.1, 0.0.0.0/0]", "trusted_proxies[1]: 0.0.0.0/0 is everybody"},
+		"a proxy in disguise":          {"trusted_proxies: ['::ffff:10.0.0.0/104']", "trusted_proxies[0]: expected an IPv4 network as 10.0.0.0/8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := write(t, test.text)

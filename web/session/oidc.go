@@ -180,7 +180,7 @@ func (s *Sessions) Callback(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("writing the session: %w", err)
 	}
 	s.scs.Put(ctx, personKey, string(b))
-	actor := inventory.Actor{Kind: inventory.UserActor, Name: p.Name, Subject: p.Subject, Groups: p.Groups, Role: s.OIDC.role(p.Groups), Address: address(r)}
+	actor := inventory.Actor{Kind: inventory.UserActor, Name: p.Name, Subject: p.Subject, Groups: p.Groups, Role: s.OIDC.role(p.Groups), Address: Address(r)}
 	if s.Audit != nil {
 		err := s.Audit(ctx, inventory.AuditEntry{At: s.Clock(), Actor: actor, Action: "session.start", Object: p.Subject, Address: actor.Address})
 		if err != nil {

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -96,7 +95,7 @@ const personKey, flowsKey, noticeKey = "person", "flows", "notice"
 func (s *Sessions) Middleware(next http.Handler) http.Handler {
 	return s.scs.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		actor := s.actor(r.Context())
-		actor.Address = address(r)
+		actor.Address = Address(r)
 		next.ServeHTTP(w, r.WithContext(inventory.WithActor(r.Context(), actor)))
 	}))
 }
@@ -146,15 +145,6 @@ func (s *Sessions) TakeNotice(ctx context.Context) string {
 		return ""
 	}
 	return s.scs.PopString(ctx, noticeKey)
-}
-
-// address is where a request came from, without the port.
-func address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 // Local returns path if it is a path of this program to go on to after signing
