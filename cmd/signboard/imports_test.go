@@ -34,7 +34,8 @@ var allowed = []struct {
 	{2, "inventory/verify/verifytest", []string{"inventory"}}, // what tests read images from
 	{2, "inventory/registry", []string{"inventory"}},
 	{2, "inventory/registry/listing", []string{"inventory", "inventory/registry"}},
-	{2, "inventory/store", []string{"inventory", "migrations"}},
+	{2, "inventory/audit", []string{"inventory"}},
+	{2, "inventory/store", []string{"inventory", "inventory/audit", "migrations"}},
 	{2, "views", []string{"inventory", "static", "views/ui"}},
 	{2, "views/ui", []string{"inventory", "static"}},
 	{1, "inventory", nil},
