@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"signboard/inventory"
 	"signboard/inventory/registry"
@@ -144,6 +145,9 @@ func (c *Config) check() error {
 		at := fmt.Sprintf("teams[%d]", i)
 		if t.Name == "" || t.Name == inventory.NoTeam || seen[t.Name] {
 			return fmt.Errorf("%s.name: expected a name that no other team has, found %q", at, t.Name)
+		}
+		if t.Name == "." || t.Name == ".." || strings.ContainsFunc(t.Name, unicode.IsControl) { // browsers take dots out of addresses
+			return fmt.Errorf("%s.name: expected a name that can stand in the address of the team's page, found %q", at, t.Name)
 		}
 		seen[t.Name] = true
 		globs, err := inventory.ParseGlobs(t.Repositories)
