@@ -32,9 +32,10 @@ type Stored struct {
 
 // Check reads a whole log, and reports its size, or the Fault of the first entry
 // that is missing, was changed or was put in: every entry is held against the
-// hashes that were kept with it, and the tree against every checkpoint, those
-// that were published elsewhere too. Any other error says that the log could not
-// be read, or that what was published isn't a checkpoint of it.
+// hashes that were kept with it, and the tree with it against the checkpoint that
+// was signed then, and against those that were published elsewhere. Any other
+// error says that the log could not be read, or that what was published isn't a
+// checkpoint of it.
 func Check(log Stored, published [][]byte, keys note.Verifiers) (size int64, err error) {
 	hashes, stop := iter.Pull2(log.Hashes)
 	defer stop()
@@ -47,9 +48,6 @@ func Check(log Stored, published [][]byte, keys note.Verifiers) (size int64, err
 			return 0, err
 		}
 		w.published[c.Size] = append(w.published[c.Size], c)
-	}
-	if err := w.turn(); err != nil {
-		return 0, err
 	}
 	for r, err := range log.Records {
 		if err != nil {
@@ -69,27 +67,12 @@ func Check(log Stored, published [][]byte, keys note.Verifiers) (size int64, err
 type walk struct {
 	hashes    func() (tlog.Hash, error, bool)
 	kept      func() (Signed, error, bool)
-	next      *Signed // the first checkpoint that wasn't looked at
 	published map[int64][]Checkpoint
 	keys      note.Verifiers
 
 	tree  memory
 	size  int64 // entries so far
-	good  int64 // entries that a checkpoint vouches for
-	first bool  // a checkpoint was kept
-	last  int64 // size of the last one
-}
-
-// turn goes on to the next checkpoint.
-func (w *walk) turn() error {
-	s, err, more := w.kept()
-	if err != nil {
-		return err
-	}
-	if w.next = nil; more {
-		w.next, w.last, w.first = &s, s.Size, true
-	}
-	return nil
+	shown int64 // entries that what was published vouches for
 }
 
 // entry takes the next entry of the log.
@@ -126,41 +109,44 @@ func (w *walk) entry(r Record) error {
 
 // signed holds the tree against the checkpoints of its size.
 func (w *walk) signed() error {
-	checkpoints := w.published[w.size]
-	delete(w.published, w.size)
-	for w.next != nil && w.next.Size <= w.size {
-		c, err := OpenCheckpoint(w.next.Note, w.keys)
-		if err != nil || c.Size != w.next.Size || c.Size != w.size {
-			return fault(w.size-1, "The checkpoint of entry %d was changed, or another key signed it.", max(w.next.Size-1, 0))
-		}
-		checkpoints = append(checkpoints, c)
-		if err := w.turn(); err != nil {
-			return err
-		}
+	at := w.size - 1
+	kept, err, more := w.kept()
+	switch {
+	case err != nil:
+		return err
+	case !more:
+		return fault(at, "Entry %d was put in without the key: no checkpoint was signed for it.", at)
+	case kept.Size > w.size:
+		return fault(at, "The checkpoint of entry %d is missing.", at)
 	}
-	if len(checkpoints) == 0 {
-		return nil
+	c, err := OpenCheckpoint(kept.Note, w.keys)
+	if err != nil || kept.Size != w.size || c.Size != w.size {
+		return fault(at, "The checkpoint of entry %d was changed, or another key signed it.", at)
 	}
 	root, err := tlog.TreeHash(w.size, w.tree)
 	if err != nil {
 		return err
 	}
-	for _, c := range checkpoints {
-		switch {
-		case root == c.Root:
-		case w.good == w.size-1:
-			return fault(w.good, "Entry %d was changed: it isn't the one that was signed.", w.good)
-		default:
-			return fault(w.good, "One of the entries %d to %d was changed: they aren't the ones that were signed.", w.good, w.size-1)
-		}
+	if c.Root != root {
+		return fault(at, "Entry %d was changed: it isn't the one that was signed.", at)
 	}
-	w.good = w.size
+	for _, c := range w.published[w.size] {
+		if c.Root != root {
+			return fault(w.shown, "One of the entries %d to %d was changed, and signed again: the tree of the first %d isn't the one that was published.", w.shown, at, w.size)
+		}
+		w.shown = w.size
+	}
+	delete(w.published, w.size)
 	return nil
 }
 
 // end checks that the log ends where everything says it does.
 func (w *walk) end(next int64) error {
-	_, err, more := w.hashes()
+	_, err, hash := w.hashes()
+	if err != nil {
+		return err
+	}
+	_, err, checkpoint := w.kept()
 	if err != nil {
 		return err
 	}
@@ -170,16 +156,11 @@ func (w *walk) end(next int64) error {
 			longest = max(longest, size)
 		}
 	}
-	if w.next != nil {
-		longest = max(longest, w.next.Size)
-	}
 	switch {
-	case more || longest > w.size:
+	case hash || checkpoint || longest > w.size:
 		return fault(w.size, "Entry %d is missing: the log ends before it, and there was one.", w.size)
 	case next < w.size:
 		return fault(next, "Entry %d was put in: the log counts %d entries.", next, next)
-	case w.first && w.last < w.size:
-		return fault(w.last, "Entry %d was put in without the key: no checkpoint was signed for it.", w.last)
 	}
 	return nil
 }
