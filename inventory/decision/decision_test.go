@@ -23,12 +23,12 @@ const signer = inventory.SignerID("key:sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 
 // desk is a door over a real database with one registered key.
 type desk struct {
-	t *testing.T
+	t testing.TB
 	decision.Door
 	store *store.DB
 }
 
-func newDesk(t *testing.T, approvers int) *desk {
+func newDesk(t testing.TB, approvers int) *desk {
 	t.Helper()
 	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
 	if err != nil {

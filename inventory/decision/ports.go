@@ -48,3 +48,20 @@ type RegistryStore interface {
 	RecordCancellation(ctx context.Context, registry string, now time.Time, entry inventory.AuditEntry) error
 	RecordRefusal(ctx context.Context, entry inventory.AuditEntry) error
 }
+
+// ImpactStore is what the preview of a decision is worked out from. It only
+// reads.
+type ImpactStore interface {
+	// SignedImages lists images in use that carry a verified signature of the
+	// signer, newest first: up to limit of those older than before, from the
+	// newest on when that is 0.
+	SignedImages(ctx context.Context, id inventory.SignerID, before int64, limit int, now time.Time) ([]inventory.SignedImage, error)
+	// Evidence is the stored evidence of images.
+	Evidence(ctx context.Context, imageIDs []int64) ([]inventory.StoredEvidence, error)
+	Decisions(ctx context.Context, signers []inventory.SignerID) (inventory.Decisions, error)
+	// ImagesByID shows images as lists do, in the order of the ids.
+	ImagesByID(ctx context.Context, ids []int64, now time.Time) ([]inventory.Image, error)
+	// TeamsOf are the teams that own one of the repositories, sorted; NoTeam is
+	// among them when nobody owns one.
+	TeamsOf(ctx context.Context, repositories []int64) ([]string, error)
+}

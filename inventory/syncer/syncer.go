@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -398,10 +397,7 @@ func (s *Syncer) Rejudge(ctx context.Context) (int, error) {
 		now := s.Clock()
 		verdicts := make(map[int64]inventory.Verdict, len(evidence))
 		for _, e := range evidence {
-			verdicts[e.ImageID] = policy.Judge(policy.Facts{
-				Repository: e.Repository, Checked: e.Checked, Failure: cmp.Or(e.Failure, e.Incomplete),
-				Signatures: e.Signatures, Decisions: decisions.BySigner,
-			}, now)
+			verdicts[e.ImageID] = policy.Judge(policy.FactsOf(e, decisions.BySigner), now)
 		}
 		err = s.store.RecordVerdicts(ctx, verdicts, decisions.Revision, now)
 		if errors.Is(err, inventory.ErrRejudge) {
