@@ -79,6 +79,9 @@ func (a Actor) Require(p Permission) error {
 	if a.Role == Nobody {
 		return Errorf(Unauthorized, "Sign in to %s.", p)
 	}
+	if a.Kind == TokenActor {
+		return Errorf(Forbidden, "The token %s has the role %s, and that role may not %s.", a.Name, a.Role, p)
+	}
 	return Errorf(Forbidden, "%s is signed in as %s, and that role may not %s.", a.Name, a.Role, p)
 }
 

@@ -92,7 +92,7 @@ func (a *app) handler(demo bool) http.Handler {
 	c := a.config
 	https := strings.HasPrefix(c.BaseURL, "https://")
 	sessions := session.Config{
-		Store: a.store.Sessions(), BaseURL: c.BaseURL, Local: local, Audit: a.store.RecordRefusal, Log: a.log,
+		Store: a.store.Sessions(), BaseURL: c.BaseURL, Local: local, Tokens: a.store, Audit: a.store.RecordRefusal, Log: a.log,
 	}
 	guard := web.Guard{HTTPS: https, Proxies: c.proxies, Log: a.log}
 	provider := ""

@@ -32,6 +32,9 @@ type Sessions struct {
 	Config
 	scs      *scs.SessionManager
 	provider *provider // nil: nobody signs in
+
+	uses    uses
+	refused refused
 }
 
 // Config says how people sign in.
@@ -41,7 +44,8 @@ type Config struct {
 	OIDC    *OIDC     // nil: nobody signs in, and everybody is Local
 	// Local is who asks when there is no provider to sign in with. It is only
 	// safe while the program listens on loopback.
-	Local inventory.Actor
+	Local  inventory.Actor
+	Tokens Tokens // of programs; nil: there are none
 	// Audit writes down who signed in.
 	Audit func(context.Context, inventory.AuditEntry) error
 	Clock func() time.Time
