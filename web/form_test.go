@@ -20,6 +20,8 @@ type form struct {
 	action string // of the audit entry; empty: nothing a person decides
 	object string
 	open   bool // to anybody, signed in or not
+
+	refused string // what a refusal is about
 }
 
 func (w *world) forms(held inventory.Quarantine) map[string]form {
@@ -27,19 +29,19 @@ func (w *world) forms(held inventory.Quarantine) map[string]form {
 		"/signers/{id}/decisions": {
 			target: keyless.ID.Path() + "/decisions",
 			fields: url.Values{"decision": {"approve"}, "repositories": {"local/pay/*\nlocal/ops/**"}, "reason": {"met the team"}, "expires_at": {"2027-01-31"}, "revision": {"0"}},
-			goes:   keyless.ID.Path(), notice: "Approved.", action: "signer.approve", object: string(keyless.ID),
+			goes:   keyless.ID.Path(), notice: "Approved.", action: "signer.approve", object: string(keyless.ID), refused: string(keyless.ID),
 		},
 		"/quarantine": {
 			target: "/quarantine",
 			fields: url.Values{"digest": {string(digest(3))}, "repository": {"local/pay/web"}, "tag": {""}, "reason": {"leaks"}, "expires_at": {""}},
-			goes:   views.ImageURL("local/pay/web", digest(3)), notice: "Quarantined.", action: "image.quarantine", object: string(digest(3)),
+			goes:   views.ImageURL("local/pay/web", digest(3)), notice: "Quarantined.", action: "image.quarantine", object: string(digest(3)), refused: string(digest(3)),
 		},
 		"/quarantine/{id}/release": {
 			target: "/quarantine/" + held.ID + "/release", fields: url.Values{"reason": {"false alarm"}},
-			goes: "/quarantine", notice: "Released.", action: "image.release", object: string(digest(7)),
+			goes: "/quarantine", notice: "Released.", action: "image.release", object: string(digest(7)), refused: held.ID,
 		},
-		"/registries/{name}/sync":   {target: "/registries/local/sync", goes: "/registries", notice: "The sync of local starts now.", action: "registry.sync", object: "local"},
-		"/registries/{name}/cancel": {target: "/registries/local/cancel", goes: "/registries", notice: "The sync of local is cancelled.", action: "registry.cancel", object: "local"},
+		"/registries/{name}/sync":   {target: "/registries/local/sync", goes: "/registries", notice: "The sync of local starts now.", action: "registry.sync", object: "local", refused: "local"},
+		"/registries/{name}/cancel": {target: "/registries/local/cancel", goes: "/registries", notice: "The sync of local is cancelled.", action: "registry.cancel", object: "local", refused: "local"},
 		"/auth/logout":              {target: "/auth/logout", goes: "/signin?signed_out=1", open: true},
 		"/theme":                    {target: "/theme", fields: url.Values{"theme": {"dark"}, "return": {"/images?q=x"}}, goes: "/images?q=x", open: true},
 	}
@@ -182,21 +184,50 @@ func (w *world) notDecided() {
 func TestEveryForm_isRefusedFromAnotherSite(t *testing.T) {
 	eachForm(t, func(w *world, f form) {
 		w.cookie(admin)
-		before := w.snapshot()
-		for _, header := range [][]string{
+		before, count := w.snapshot(), len(w.entries())
+		origins := [][]string{
 			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.test"}, {"Origin", "null"},
 			{"Origin", "http://signboard.test.evil.test"}, {"Origin", "http://signboard.test:81"},
-		} {
+			{"Sec-Fetch-Site", "same-site", "Origin", "http://signboard.test"}, {"Sec-Fetch-Site", "", "Origin", "https://evil.test"},
+		}
+		for _, header := range origins {
 			a := w.ask(admin, http.MethodPost, f.target, strings.NewReader(f.fields.Encode()), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, header...)...)
 			if a.StatusCode != http.StatusForbidden || !a.says("came from another site") || len(a.Cookies()) > 0 {
 				w.Errorf("with %v: %d, %v: %s", header, a.StatusCode, a.Cookies(), text(a.body))
 			}
 		}
-		w.unchanged(before, "another site's form")
+		w.onlyRefused(before, len(w.entries())-count, len(origins), "another site's form")
+		for _, e := range w.entries()[:len(origins)] {
+			if e.Actor.Name != admin || e.Actor.Subject == "" || !strings.HasPrefix(e.Reason, "send a form from another site") || e.Address != "192.0.2.1" || e.Object == "" {
+				w.Errorf("the entry doesn't say whose browser was to do what: %+v", e)
+			}
+		}
 		if a := w.get(admin, "/help"); a.StatusCode != http.StatusOK {
 			w.Errorf("another site has signed %s out: %d", admin, a.StatusCode)
 		}
 	})
+}
+
+// onlyRefused holds that nothing changed but the audit log, by so many refusals.
+func (w *world) onlyRefused(before map[string]string, entries, want int, after string) {
+	w.Helper()
+	if entries != want {
+		w.Errorf("%s: %d entries in the audit log, want %d", after, entries, want)
+	}
+	for _, e := range w.entries()[:entries] {
+		if e.Action != "access.refused" {
+			w.Errorf("%s: the audit log has %+v", after, e)
+		}
+	}
+	now := w.snapshot()
+	for _, table := range []string{"audit_entries", "revisions"} {
+		now[table] = before[table]
+	}
+	for table, sum := range now {
+		if before[table] != sum {
+			w.Errorf("%s changed the table %s: from %s to %s", after, table, before[table], sum)
+		}
+	}
 }
 
 func TestEveryForm_ignoresFieldsThatArentThere(t *testing.T) {

@@ -43,36 +43,67 @@ type Guard struct {
 	// nobody else.
 	Proxies []netip.Prefix
 	Log     *slog.Logger
+	// Refused writes down what somebody was refused; nil: nobody does.
+	Refused func(context.Context, inventory.AuditEntry) error
+	Clock   func() time.Time // nil: time.Now
+
+	refusals *refusals
 }
 
 // endpoint is a handler that returns what went wrong.
 type endpoint = func(w http.ResponseWriter, r *http.Request) error
 
-// anybody serves an endpoint to whoever asks.
-func (g Guard) anybody(e endpoint) http.HandlerFunc {
+// page serves an endpoint. What it is sent is read before it looks; who may ask
+// is settled before that, by the group of routes it is in or by may.
+func (g Guard) page(e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := e(w, r); err != nil {
-			g.Error(w, r, middleware.GetReqID(r.Context()), err)
+		err := readForm(r)
+		if err == nil {
+			err = e(w, r)
+		}
+		if err != nil {
+			g.fail(w, r, err)
 		}
 	}
 }
 
-// signedIn serves an endpoint to those who may see; others are led to the
-// sign-in and back.
-func (g Guard) signedIn(e endpoint) http.HandlerFunc {
-	return g.anybody(func(w http.ResponseWriter, r *http.Request) error {
-		actor := inventory.ActorFrom(r.Context())
-		switch {
-		case actor.May(inventory.See):
-			return e(w, r)
-		case actor.Subject != "":
-			return inventory.Errorf(inventory.Forbidden, "You are signed in as %s, but none of your groups gives you a role here. An administrator can add one under oidc.roles.", inventory.Visible(actor.Name))
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			return actor.Require(inventory.See)
-		}
-		http.Redirect(w, r, "/signin?return="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
-		return nil
-	})
+func (g Guard) fail(w http.ResponseWriter, r *http.Request, err error) {
+	g.Error(w, r, middleware.GetReqID(r.Context()), err)
+}
+
+// may serves an endpoint to those who have a permission. It asks before anything
+// of the request is read, so that whoever may not do a thing is refused, and
+// written down, whatever they send.
+func (g Guard) may(p inventory.Permission, e endpoint) http.HandlerFunc {
+	return g.require(p)(g.page(e)).ServeHTTP
+}
+
+// require lets those pass who have a permission. Others are refused, and a
+// refusal of what would have changed something is written down; whoever isn't
+// signed in and only wants to see is led to the sign-in and back.
+func (g Guard) require(p inventory.Permission) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			actor := inventory.ActorFrom(r.Context())
+			refusal := actor.Require(p)
+			if refusal == nil {
+				next.ServeHTTP(w, r)
+				return
+			}
+			reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+			if !reading {
+				g.refusals.write(r, actor, string(p))
+			}
+			switch {
+			case actor.Role == inventory.Nobody && actor.Subject != "":
+				refusal = inventory.Errorf(inventory.Forbidden, "You are signed in as %s, but none of your groups gives you a role here. An administrator can add one under oidc.roles.", inventory.Visible(actor.Name))
+			case actor.Role == inventory.Nobody && reading:
+				http.Redirect(w, r, "/signin?return="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+				return
+			}
+			g.fail(w, r, refusal)
+		})
+	}
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) error {
@@ -154,7 +185,7 @@ func (g Guard) recover(next http.Handler) http.Handler {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			g.Error(w, r, middleware.GetReqID(r.Context()), fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			g.fail(w, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}()
 		next.ServeHTTP(w, r)
 	})
@@ -240,33 +271,35 @@ func (g Guard) limits(next http.Handler) http.Handler {
 	})
 }
 
-// form reads the query and the form, once and before anybody looks: what can't
-// be read would otherwise be missing without a word, and a filter that is
+// readForm reads the query and the form, once and before anybody looks: what
+// can't be read would otherwise be missing without a word, and a filter that is
 // missing shows more than was asked for.
-func (g Guard) form(next http.Handler) http.Handler {
-	return g.anybody(func(w http.ResponseWriter, r *http.Request) error {
-		err := r.ParseForm()
-		if err == nil {
-			err = r.ParseMultipartForm(maxBody)
-		}
-		tooLong := &http.MaxBytesError{}
-		switch {
-		case errors.As(err, &tooLong):
-			return &handlers.StatusError{Status: http.StatusRequestEntityTooLarge, Err: inventory.Errorf(inventory.Invalid, "This form is larger than %d MiB, more than any here needs.", tooLong.Limit>>20)}
-		case err != nil && !errors.Is(err, http.ErrNotMultipart):
-			return &inventory.Error{Kind: inventory.Invalid, Message: "The address or the form holds something that can't be read: a % without two digits after it, or a semicolon.", Err: err}
-		}
-		next.ServeHTTP(w, r)
-		return nil
-	})
+func readForm(r *http.Request) error {
+	err := r.ParseForm()
+	if err == nil {
+		err = r.ParseMultipartForm(maxBody)
+	}
+	tooLong := &http.MaxBytesError{}
+	switch {
+	case errors.As(err, &tooLong):
+		return &handlers.StatusError{Status: http.StatusRequestEntityTooLarge, Err: inventory.Errorf(inventory.Invalid, "This form is larger than %d MiB, more than any here needs.", tooLong.Limit>>20)}
+	case err != nil && !errors.Is(err, http.ErrNotMultipart):
+		return &inventory.Error{Kind: inventory.Invalid, Message: "The address or the form holds something that can't be read: a % without two digits after it, or a semicolon.", Err: err}
+	}
+	return nil
 }
 
 // sameOrigin refuses requests that another site's page made and that would
-// change something.
-func (g Guard) sameOrigin(next http.Handler) http.Handler {
+// change something, and writes down whose browser was to make it: peek says.
+func (g Guard) sameOrigin(peek func(*http.Request) inventory.Actor) func(http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.Error(w, r, middleware.GetReqID(r.Context()), inventory.Errorf(inventory.Forbidden, "This request came from another site, so it was refused. Open Signboard itself and try again."))
+		what := crossSite
+		if origin := r.Header.Get("Origin"); origin != "" {
+			what += " (" + shorten(origin) + ")"
+		}
+		g.refusals.write(r, peek(r), what)
+		g.fail(w, r, inventory.Errorf(inventory.Forbidden, "This request came from another site, so it was refused. Open Signboard itself and try again."))
 	}))
-	return protection.Handler(next)
+	return protection.Handler
 }

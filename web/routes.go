@@ -2,12 +2,14 @@ package web
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
 	"signboard/handlers"
 	"signboard/handlers/hook"
+	"signboard/inventory"
 	"signboard/static"
 	"signboard/web/session"
 )
@@ -35,7 +37,11 @@ type Routes struct {
 
 // Handler is the table of routes with what every request passes through.
 func (t Routes) Handler() http.Handler {
-	page, anybody := t.signedIn, t.anybody
+	if t.Clock == nil {
+		t.Clock = time.Now
+	}
+	t.refusals = newRefusals(t.Refused, t.Clock, t.Log)
+	page, may := t.page, t.may
 
 	r := chi.NewRouter()
 	r.Use(identify, t.address, t.log, t.headers, t.recover, t.hosts, t.limits, middleware.Compress(5, "text/html"), middleware.GetHead)
@@ -49,38 +55,45 @@ func (t Routes) Handler() http.Handler {
 		http.Redirect(w, r, static.URL("favicon.svg"), http.StatusFound)
 	})
 
+	// In here nobody gets without being allowed to see: what a new route forgets to
+	// ask for is refused. What changes something asks for more, by name.
 	r.Group(func(r chi.Router) {
-		r.Use(t.sameOrigin, t.Sessions.Middleware, t.form)
+		r.Use(t.sameOrigin(t.Sessions.Peek), t.Sessions.Middleware, t.require(inventory.See))
 
 		r.Get("/", page(t.Overview.Show))
 		r.Get("/images", page(t.Image.List))
 		r.Get("/images/{digest}", page(t.Image.Show))
 		r.Get("/signers", page(t.Signer.List))
 		r.Get("/signers/{id}", page(t.Signer.Show))
-		r.Post("/signers/{id}/decisions", page(t.Signer.Create))
+		r.Post("/signers/{id}/decisions", may(inventory.DecideSigner, t.Signer.Create))
 		r.Get("/quarantine", page(t.Quarantine.List))
-		r.Post("/quarantine", page(t.Quarantine.Create))
-		r.Post("/quarantine/{id}/release", page(t.Quarantine.Release))
+		r.Post("/quarantine", may(inventory.DecideQuarantine, t.Quarantine.Create))
+		r.Post("/quarantine/{id}/release", may(inventory.DecideQuarantine, t.Quarantine.Release))
 		r.Get("/registries", page(t.Registry.List))
 		r.Get(stream, page(t.Registry.Events))
-		r.Post("/registries/{name}/sync", page(t.Registry.SyncNow))
-		r.Post("/registries/{name}/cancel", page(t.Registry.Cancel))
-		r.Post("/registries/{name}/test", page(t.Registry.Try))
+		r.Post("/registries/{name}/sync", may(inventory.SyncNow, t.Registry.SyncNow))
+		r.Post("/registries/{name}/cancel", may(inventory.SyncNow, t.Registry.Cancel))
+		r.Post("/registries/{name}/test", may(inventory.TryRegistry, t.Registry.Try))
 		r.Get("/trust", page(t.Trust.List))
 		r.Get("/audit", page(t.Audit.List))
 		r.Get("/learn", page(t.Learn.List))
 		r.Get("/learn/{code}", page(t.Learn.Show))
 		r.Get("/search", page(t.Search.Show))
 		r.Get("/help", page(t.Help.Show))
+	})
 
-		r.Get("/signin", anybody(t.SignIn.Show))
-		r.Get("/auth/start", anybody(t.Sessions.Start))
-		r.Get("/auth/callback", anybody(t.Sessions.Callback))
-		r.Post("/auth/logout", anybody(t.Sessions.End))
-		r.Post("/theme", anybody(t.Theme.Create))
+	// In here is everybody: the way in and out, and what shows nothing.
+	r.Group(func(r chi.Router) {
+		r.Use(t.sameOrigin(t.Sessions.Peek), t.Sessions.Middleware)
 
-		r.NotFound(anybody(notFound))
-		r.MethodNotAllowed(anybody(otherMethod))
+		r.Get("/signin", page(t.SignIn.Show))
+		r.Get("/auth/start", page(t.Sessions.Start))
+		r.Get("/auth/callback", page(t.Sessions.Callback))
+		r.Post("/auth/logout", page(t.Sessions.End))
+		r.Post("/theme", page(t.Theme.Create))
+
+		r.NotFound(page(notFound))
+		r.MethodNotAllowed(page(otherMethod))
 	})
 	return r
 }

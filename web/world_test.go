@@ -130,7 +130,7 @@ func newWorld(t *testing.T, p plan) *world {
 	https := strings.HasPrefix(p.baseURL, "https://")
 	c := session.Config{Store: w.db.Sessions(), BaseURL: p.baseURL, Tokens: w.db, Audit: w.db.RecordRefusal, Log: log,
 		Local: inventory.Actor{Kind: inventory.UserActor, Name: "local operator", Subject: "local", Role: inventory.Admin}}
-	guard := web.Guard{HTTPS: https, Log: log}
+	guard := web.Guard{HTTPS: https, Refused: w.db.RecordRefusal, Clock: clock, Log: log}
 	if p.local {
 		guard.Hosts = web.LocalHosts(p.baseURL)
 	} else {

@@ -94,7 +94,7 @@ func (a *app) handler(demo bool) http.Handler {
 	sessions := session.Config{
 		Store: a.store.Sessions(), BaseURL: c.BaseURL, Local: local, Tokens: a.store, Audit: a.store.RecordRefusal, Log: a.log,
 	}
-	guard := web.Guard{HTTPS: https, Proxies: c.proxies, Log: a.log}
+	guard := web.Guard{HTTPS: https, Proxies: c.proxies, Refused: a.store.RecordRefusal, Log: a.log}
 	provider := ""
 	if c.OIDC != nil {
 		sessions.OIDC = &session.OIDC{
