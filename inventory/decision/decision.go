@@ -19,6 +19,7 @@ type Door struct {
 	Signers     Store
 	Quarantines QuarantineStore
 	Registries  RegistryStore
+	Tokens      TokenStore
 	Impact      ImpactStore
 	// Try asks a registry what its credentials let us do, within a bounded time.
 	Try       func(ctx context.Context, registry string) ([]inventory.Step, error)

@@ -35,7 +35,7 @@ func newDesk(t testing.TB, approvers int) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	d := &desk{t, decision.Door{Signers: db, Quarantines: db, Registries: db, Approvers: approvers, Clock: func() time.Time { return now }}, db}
+	d := &desk{t, decision.Door{Signers: db, Quarantines: db, Registries: db, Tokens: db, Approvers: approvers, Clock: func() time.Time { return now }}, db}
 	if _, err := d.RegisterKey(t.Context(), dana, inventory.Signer{ID: signer, Name: "pipeline", PublicKey: "PEM"}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,9 @@
 // Package decision is the only door through which a person changes trust:
 // approving, rejecting and revoking signers, registering keys, quarantining and
-// releasing images; and through which a person starts or ends a sync. Each verb asks actor.May, decides in pure code, and hands
-// the decision to the store together with its audit entry; there is no other
-// way to write either. It renders nothing and knows no SQL.
+// releasing images; and through which a person starts or ends a sync, or makes
+// and revokes the tokens of programs. Each verb asks actor.May, decides in pure
+// code, and hands the decision to the store together with its audit entry; there
+// is no other way to write either. It renders nothing and knows no SQL.
 package decision
 
 import (
@@ -64,4 +65,17 @@ type ImpactStore interface {
 	// TeamsOf are the teams that own one of the repositories, sorted; NoTeam is
 	// among them when nobody owns one.
 	TeamsOf(ctx context.Context, repositories []int64) ([]string, error)
+}
+
+// TokenStore writes tokens.
+type TokenStore interface {
+	// Token returns the token with an id, or else the live one with that name, or
+	// NotFound.
+	Token(ctx context.Context, idOrName string, now time.Time) (inventory.Token, error)
+	// RecordToken stores a token by the hash of its secret; Conflict when a live
+	// one has the name, or any the id.
+	RecordToken(ctx context.Context, t inventory.Token, hash string, entry inventory.AuditEntry) error
+	// RecordTokenRevocation ends a token; Conflict when it was revoked before.
+	RecordTokenRevocation(ctx context.Context, t inventory.Token, entry inventory.AuditEntry) error
+	RecordRefusal(ctx context.Context, entry inventory.AuditEntry) error
 }
