@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"signboard/inventory/store/database"
 )
 
 // sieveChunk is how many images are read at once, and sieveWalk how many in all,
@@ -20,7 +22,7 @@ const (
 // repositorySource is the source of the selected repositories. Of many only the
 // first are counted, until it is clear that there are more images than a total
 // says.
-func (s *selection) repositorySource(ctx context.Context, q querier) (source, error) {
+func (s *selection) repositorySource(ctx context.Context, q database.Querier) (source, error) {
 	var ids []int64
 	for id := range s.repositories {
 		ids = append(ids, id)
@@ -39,11 +41,11 @@ func (s *selection) repositorySource(ctx context.Context, q querier) (source, er
 			c.capped = true
 			break
 		}
-		n, err := value[int](ctx, q, `
+		n, err := database.Value[int](ctx, q, `
 			select coalesce(sum(n), 0)
 			from counters
-			where kind = $1 and (status = $2 or $2 = '' and status not in ('quarantined', 'stale')) and value in `+params(2, len(part)),
-			with([]any{countRepository, s.status}, part)...)
+			where kind = $1 and (status = $2 or $2 = '' and status not in ('quarantined', 'stale')) and value in `+database.Params(2, len(part)),
+			database.Args([]any{countRepository, s.status}, part)...)
 		if err != nil {
 			return c, err
 		}
@@ -61,7 +63,7 @@ func (s *selection) repositorySource(ctx context.Context, q querier) (source, er
 
 // abreast returns up to n images of several repositories below an id, newest
 // first.
-func (c source) abreast(ctx context.Context, q querier, before int64, n int) ([]int64, error) {
+func (c source) abreast(ctx context.Context, q database.Querier, before int64, n int) ([]int64, error) {
 	status, args := "", []any{before}
 	if c.status != "" {
 		status, args = " and i.status = $2", append(args, c.status)
@@ -71,7 +73,7 @@ func (c source) abreast(ctx context.Context, q querier, before int64, n int) ([]
 		for range sieveWalk / sieveChunk {
 			args[0] = before
 			read := 0
-			err := each(ctx, q, fmt.Sprintf(`
+			err := database.Each(ctx, q, fmt.Sprintf(`
 				select i.id, i.repository_id
 				from images i
 				where i.listed and i.id < $1%s
@@ -95,8 +97,8 @@ func (c source) abreast(ctx context.Context, q querier, before int64, n int) ([]
 	// those has one that everything in the other repositories is older than.
 	type top struct{ repository, newest int64 }
 	var tops []top
-	for part := range slices.Chunk(c.several, maxParams) {
-		err := each(ctx, q, fmt.Sprintf(`
+	for part := range slices.Chunk(c.several, database.MaxParams) {
+		err := database.Each(ctx, q, fmt.Sprintf(`
 			select id, newest
 			from (select r.id, (select i.id
 			        from images i
@@ -105,8 +107,8 @@ func (c source) abreast(ctx context.Context, q querier, before int64, n int) ([]
 			        limit 1) as newest
 			      from repositories r
 			      where r.id in %s) as r
-			where newest is not null`, status, params(len(args), len(part))),
-			scanInto(&tops, func(t *top) []any { return []any{&t.repository, &t.newest} }), with(args, part)...)
+			where newest is not null`, status, database.Params(len(args), len(part))),
+			database.ScanInto(&tops, func(t *top) []any { return []any{&t.repository, &t.newest} }), database.Args(args, part)...)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +129,7 @@ func (c source) abreast(ctx context.Context, q querier, before int64, n int) ([]
 			fmt.Fprintf(&b, "select id from (select i.id from images i where i.listed and i.repository_id = $%d and i.id < $1%s order by i.id desc limit $%d) as r%d",
 				len(args), status, limit, k)
 		}
-		more, err := column[int64](ctx, q, b.String(), args...)
+		more, err := database.Column[int64](ctx, q, b.String(), args...)
 		if err != nil {
 			return nil, err
 		}

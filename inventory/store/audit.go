@@ -7,33 +7,34 @@ import (
 	"strconv"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // lockRevision reads one of the numbers that only grow, and keeps everybody
 // else from changing it until the transaction ends.
-func lockRevision(ctx context.Context, d *DB, tx querier, name string) (int64, error) {
-	return value[int64](ctx, tx, "select value from revisions where name = $1"+d.dialect.forUpdate, name)
+func lockRevision(ctx context.Context, d *DB, tx database.Querier, name string) (int64, error) {
+	return database.Value[int64](ctx, tx, "select value from revisions where name = $1"+d.sql.ForUpdate, name)
 }
 
 // bump makes one of the numbers that only grow one larger and returns it.
-func bump(ctx context.Context, tx querier, name string) (int64, error) {
-	return value[int64](ctx, tx, "update revisions set value = value + 1 where name = $1 returning value", name)
+func bump(ctx context.Context, tx database.Querier, name string) (int64, error) {
+	return database.Value[int64](ctx, tx, "update revisions set value = value + 1 where name = $1 returning value", name)
 }
 
 // appendAudit adds an entry to the audit log under the next index. Writers take
 // turns on the row that holds it, so a transaction that fails leaves no gap.
-func (d *DB) appendAudit(ctx context.Context, tx querier, e inventory.AuditEntry) error {
+func (d *DB) appendAudit(ctx context.Context, tx database.Querier, e inventory.AuditEntry) error {
 	next, err := bump(ctx, tx, "audit")
 	if err != nil {
 		return err
 	}
-	return insert(ctx, tx, "insert into audit_entries (idx, at, actor, action, object, reason, before, after, address)", [][]any{{
+	return database.Insert(ctx, tx, "insert into audit_entries (idx, at, actor, action, object, reason, before, after, address)", [][]any{{
 		next - 1, ms(e.At), jsonOf(e.Actor), e.Action, e.Object, e.Reason, e.Before, e.After, e.Address}}, "")
 }
 
 // RecordRefusal writes down that somebody was refused.
 func (d *DB) RecordRefusal(ctx context.Context, entry inventory.AuditEntry) error {
-	err := d.writeDurably(ctx, func(tx querier) error { return d.appendAudit(ctx, tx, entry) })
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error { return d.appendAudit(ctx, tx, entry) })
 	if err != nil {
 		return fmt.Errorf("storing a refusal: %w", err)
 	}
@@ -47,8 +48,8 @@ func (d *DB) AuditEntries(ctx context.Context, p inventory.Page) ([]inventory.Au
 		return nil, "", err
 	}
 	var list []inventory.AuditEntry
-	err = d.read(ctx, func(q querier) error {
-		return each(ctx, q, `
+	err = d.sql.Read(ctx, func(q database.Querier) error {
+		return database.Each(ctx, q, `
 			select idx, at, actor, action, object, reason, before, after, address
 			from audit_entries
 			where idx < $1

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // RecordCatalog stores the names of a registry's repositories, in bounded
@@ -28,7 +29,7 @@ func (d *DB) recordCatalog(ctx context.Context, w *inventory.RegistryWork, names
 	slices.Sort(names)
 	names = slices.Compact(names)
 	for part := range slices.Chunk(names, 500) {
-		err := d.write(ctx, func(tx querier) error {
+		err := d.sql.Write(ctx, func(tx database.Querier) error {
 			if err := d.holdsRegistry(ctx, tx, w); err != nil {
 				return err
 			}
@@ -47,7 +48,7 @@ func (d *DB) recordCatalog(ctx context.Context, w *inventory.RegistryWork, names
 			return err
 		}
 	}
-	return d.write(ctx, func(tx querier) error {
+	return d.sql.Write(ctx, func(tx database.Querier) error {
 		if err := d.holdsRegistry(ctx, tx, w); err != nil {
 			return err
 		}
@@ -87,10 +88,10 @@ func (d *DB) recordCatalog(ctx context.Context, w *inventory.RegistryWork, names
 }
 
 // recordNames stores some repositories, those that are new with their teams.
-func (d *DB) recordNames(ctx context.Context, tx querier, registry inventory.Registry, names []string, now time.Time) error {
+func (d *DB) recordNames(ctx context.Context, tx database.Querier, registry inventory.Registry, names []string, now time.Time) error {
 	known := map[string]bool{}
 	var back []int64
-	err := eachIn(ctx, tx, "select id, name, gone from repositories where registry_id = $1 and name in %s", names, func(rows *sql.Rows) error {
+	err := database.EachIn(ctx, tx, "select id, name, gone from repositories where registry_id = $1 and name in %s", names, func(rows *sql.Rows) error {
 		var id int64
 		var name string
 		var gone bool
@@ -109,7 +110,7 @@ func (d *DB) recordNames(ctx context.Context, tx querier, registry inventory.Reg
 			return err
 		}
 	}
-	err = execIn(ctx, tx, "update repositories set last_seen = $1, unlisted = false where registry_id = $2 and name in %s", names, ms(now), registry.ID)
+	err = database.ExecIn(ctx, tx, "update repositories set last_seen = $1, unlisted = false where registry_id = $2 and name in %s", names, ms(now), registry.ID)
 	if err != nil {
 		return err
 	}
@@ -128,11 +129,11 @@ func (d *DB) recordNames(ctx context.Context, tx querier, registry inventory.Reg
 			owned = append(owned, []any{id, team})
 		}
 	}
-	err = insert(ctx, tx, "insert into repositories (id, registry_id, name, full_name, first_seen, last_seen, read_at, next_due_at)", fresh, "")
+	err = database.Insert(ctx, tx, "insert into repositories (id, registry_id, name, full_name, first_seen, last_seen, read_at, next_due_at)", fresh, "")
 	if err != nil {
 		return err
 	}
-	if err := insert(ctx, tx, "insert into team_repositories (repository_id, team)", owned, ""); err != nil {
+	if err := database.Insert(ctx, tx, "insert into team_repositories (repository_id, team)", owned, ""); err != nil {
 		return err
 	}
 	return d.countRepositories(ctx, tx, registry.ID, len(fresh), now)
@@ -150,19 +151,19 @@ func (d *DB) dropMissing(ctx context.Context, w *inventory.RegistryWork, listed 
 		found bool
 	}
 	var all []repository
-	err := each(ctx, d.reader, `
+	err := database.Each(ctx, d.sql.Reader, `
 		select id, name, unlisted and (synced_at is not null or hinted_at is not null)
 		from repositories
 		where registry_id = $1 and not gone
-		order by id`, scanInto(&all, func(r *repository) []any { return []any{&r.id, &r.name, &r.found} }), w.Registry.ID)
+		order by id`, database.ScanInto(&all, func(r *repository) []any { return []any{&r.id, &r.name, &r.found} }), w.Registry.ID)
 	if err != nil {
-		return d.explain(err)
+		return d.sql.Explain(err)
 	}
 	for _, r := range all {
 		if listed[r.name] || r.found && inventory.MatchAny(w.Registry.Repositories, r.name) {
 			continue
 		}
-		err := d.write(ctx, func(tx querier) error {
+		err := d.sql.Write(ctx, func(tx database.Querier) error {
 			if err := d.holdsRegistry(ctx, tx, w); err != nil {
 				return err
 			}
@@ -177,8 +178,8 @@ func (d *DB) dropMissing(ctx context.Context, w *inventory.RegistryWork, listed 
 
 // dropRepository marks a repository as gone. A look that is going on has lost
 // its lease: what it found is gone.
-func (d *DB) dropRepository(ctx context.Context, tx querier, registryID, id int64, now time.Time) error {
-	gone, err := changed(tx.ExecContext(ctx, `
+func (d *DB) dropRepository(ctx context.Context, tx database.Querier, registryID, id int64, now time.Time) error {
+	gone, err := database.Changed(tx.ExecContext(ctx, `
 		update repositories
 		set gone = true, gone_at = $1, next_due_at = $2, hinted_at = null, lease_token = lease_token + 1, lease_owner = '', lease_until = 0
 		where id = $3 and not gone`, ms(now), never, id))

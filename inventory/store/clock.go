@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const (
@@ -36,7 +37,7 @@ func (d *DB) rewind(ctx context.Context, now time.Time) (judge int, err error) {
 	if err := d.rewindDays(ctx, now); err != nil {
 		return 0, err
 	}
-	err = d.write(ctx, func(tx querier) error {
+	err = d.sql.Write(ctx, func(tx database.Querier) error {
 		for _, s := range []struct {
 			text  string
 			limit time.Duration // what is further ahead than this is wrong
@@ -71,13 +72,13 @@ func (d *DB) rewind(ctx context.Context, now time.Time) (judge int, err error) {
 	for {
 		type change struct{ id, image int64 }
 		var page []change
-		err := d.read(ctx, func(q querier) error {
-			return each(ctx, q, `
+		err := d.sql.Read(ctx, func(q database.Querier) error {
+			return database.Each(ctx, q, `
 				select id, image_id
 				from verdict_history
 				where id > $1 and at > $2
 				order by id
-				limit $3`, scanInto(&page, func(c *change) []any { return []any{&c.id, &c.image} }), after, ms(now.Add(aheadBy)), failBatch)
+				limit $3`, database.ScanInto(&page, func(c *change) []any { return []any{&c.id, &c.image} }), after, ms(now.Add(aheadBy)), failBatch)
 		})
 		if err != nil || len(page) == 0 {
 			return judge, err
@@ -86,8 +87,8 @@ func (d *DB) rewind(ctx context.Context, now time.Time) (judge int, err error) {
 		for _, c := range page {
 			ids, after = append(ids, c.image), c.id
 		}
-		err = d.write(ctx, func(tx querier) error {
-			return execIn(ctx, tx, "update images set review_at = 0 where status <> '"+string(inventory.Unknown)+"' and id in %s", ids)
+		err = d.sql.Write(ctx, func(tx database.Querier) error {
+			return database.ExecIn(ctx, tx, "update images set review_at = 0 where status <> '"+string(inventory.Unknown)+"' and id in %s", ids)
 		})
 		if err != nil {
 			return judge, err
@@ -100,11 +101,11 @@ func (d *DB) rewind(ctx context.Context, now time.Time) (judge int, err error) {
 // those of now. It does nothing where there are none.
 func (d *DB) rewindDays(ctx context.Context, now time.Time) error {
 	today := now.UTC().Format(dayFormat)
-	ahead, err := value[bool](ctx, d.reader, "select exists (select 1 from daily_counters where kind = 'all' and value = '' and day > $1)", today)
+	ahead, err := database.Value[bool](ctx, d.sql.Reader, "select exists (select 1 from daily_counters where kind = 'all' and value = '' and day > $1)", today)
 	if err != nil || !ahead {
-		return d.explain(err)
+		return d.sql.Explain(err)
 	}
-	return d.write(ctx, func(tx querier) error {
+	return d.sql.Write(ctx, func(tx database.Querier) error {
 		if _, err := tx.ExecContext(ctx, "delete from daily_counters where day > $1", today); err != nil {
 			return err
 		}
@@ -119,15 +120,15 @@ func (d *DB) rewindDays(ctx context.Context, now time.Time) error {
 func (d *DB) unlapse(ctx context.Context, now time.Time) error {
 	const early = "lapsed and released_at is null and expires_at > $1"
 	for {
-		ids, err := column[string](ctx, d.reader, "select id from quarantines where "+early+" order by id limit 10", ms(now))
+		ids, err := database.Column[string](ctx, d.sql.Reader, "select id from quarantines where "+early+" order by id limit 10", ms(now))
 		if err != nil || len(ids) == 0 {
-			return d.explain(err)
+			return d.sql.Explain(err)
 		}
-		err = d.write(ctx, func(tx querier) error {
+		err = d.sql.Write(ctx, func(tx database.Querier) error {
 			if _, err := lockRevision(ctx, d, tx, "decisions"); err != nil {
 				return err
 			}
-			list, err := quarantines(ctx, tx, early+" and id in %s"+d.dialect.forUpdate, ids, ms(now))
+			list, err := quarantines(ctx, tx, early+" and id in %s"+d.sql.ForUpdate, ids, ms(now))
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // never is a due time that doesn't come.
@@ -41,10 +42,10 @@ func (d *DB) BeginConfig(ctx context.Context, registries []inventory.Registry, t
 		removed bool
 	}
 	var known []stored
-	err = each(ctx, d.reader, "select id, name, url || ' ' || repositories || ' ' || tags, removed from registries order by id",
-		scanInto(&known, func(s *stored) []any { return []any{&s.id, &s.name, &s.config, &s.removed} }))
+	err = database.Each(ctx, d.sql.Reader, "select id, name, url || ' ' || repositories || ' ' || tags, removed from registries order by id",
+		database.ScanInto(&known, func(s *stored) []any { return []any{&s.id, &s.name, &s.config, &s.removed} }))
 	if err != nil {
-		return nil, d.explain(fmt.Errorf("reading registries: %w", err))
+		return nil, d.sql.Explain(fmt.Errorf("reading registries: %w", err))
 	}
 	byName := map[string]stored{}
 	for _, s := range known {
@@ -62,12 +63,12 @@ func (d *DB) BeginConfig(ctx context.Context, registries []inventory.Registry, t
 					return fmt.Errorf("taking registry %s back: %w", r.Name, err)
 				}
 			}
-			err := d.write(ctx, func(tx querier) error {
+			err := d.sql.Write(ctx, func(tx database.Querier) error {
 				due := "registries.next_due_at"
 				if changed {
 					due = "excluded.next_due_at"
 				}
-				return insert(ctx, tx, "insert into registries (id, name, url, interval_ms, repositories, tags, next_due_at)",
+				return database.Insert(ctx, tx, "insert into registries (id, name, url, interval_ms, repositories, tags, next_due_at)",
 					[][]any{{d.ids.next(now), r.Name, r.URL, r.Interval.Milliseconds(), globs, tags, ms(now)}}, `
 					on conflict (name) do update set
 					  url = excluded.url, interval_ms = excluded.interval_ms, repositories = excluded.repositories, tags = excluded.tags,
@@ -125,19 +126,19 @@ func (d *DB) BeginConfig(ctx context.Context, registries []inventory.Registry, t
 // removeRegistry takes a registry out of work, lists and counts, its images in
 // bounded batches.
 func (d *DB) removeRegistry(ctx context.Context, id int64, now time.Time) error {
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		if _, err := tx.ExecContext(ctx, "update registries set removed = true, next_due_at = $1 where id = $2", never, id); err != nil {
 			return err
 		}
-		gone, err := changed(tx.ExecContext(ctx, "update repositories set gone = true, next_due_at = $1 where registry_id = $2 and not gone", never, id))
+		gone, err := database.Changed(tx.ExecContext(ctx, "update repositories set gone = true, next_due_at = $1 where registry_id = $2 and not gone", never, id))
 		if err != nil {
 			return err
 		}
 		return d.countRepositories(ctx, tx, id, -gone, now)
 	})
 	for more := true; more && err == nil; {
-		err = d.write(ctx, func(tx querier) error {
-			ids, err := column[int64](ctx, tx, "select id from images where registry_id = $1 and listed order by id limit $2", id, failBatch)
+		err = d.sql.Write(ctx, func(tx database.Querier) error {
+			ids, err := database.Column[int64](ctx, tx, "select id from images where registry_id = $1 and listed order by id limit $2", id, failBatch)
 			if err != nil {
 				return err
 			}
@@ -158,16 +159,16 @@ func (d *DB) removeRegistry(ctx context.Context, id int64, now time.Time) error 
 // returnRegistry puts back what removeRegistry took out: the repositories that
 // have tags, with their images. Others come back with the next listing.
 func (d *DB) returnRegistry(ctx context.Context, id int64, now time.Time) error {
-	repositories, err := column[int64](ctx, d.reader, `
+	repositories, err := database.Column[int64](ctx, d.sql.Reader, `
 		select id
 		from repositories r
 		where registry_id = $1 and exists (select 1 from tags t where t.repository_id = r.id)
 		order by id`, id)
 	if err != nil {
-		return d.explain(err)
+		return d.sql.Explain(err)
 	}
 	for _, repository := range repositories {
-		if err := d.write(ctx, func(tx querier) error { return d.returnRepository(ctx, tx, repository, now) }); err != nil {
+		if err := d.sql.Write(ctx, func(tx database.Querier) error { return d.returnRepository(ctx, tx, repository, now) }); err != nil {
 			return err
 		}
 	}
@@ -176,8 +177,8 @@ func (d *DB) returnRegistry(ctx context.Context, id int64, now time.Time) error 
 
 // returnRepository puts a repository that was gone back to work, due now, and
 // its tagged images into the lists.
-func (d *DB) returnRepository(ctx context.Context, tx querier, id int64, now time.Time) error {
-	registry, err := value[int64](ctx, tx, "update repositories set gone = false, gone_at = null, last_seen = $1, next_due_at = $1 where id = $2 and gone returning registry_id", ms(now), id)
+func (d *DB) returnRepository(ctx context.Context, tx database.Querier, id int64, now time.Time) error {
+	registry, err := database.Value[int64](ctx, tx, "update repositories set gone = false, gone_at = null, last_seen = $1, next_due_at = $1 where id = $2 and gone returning registry_id", ms(now), id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // it is back already
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // The dimensions that are counted, each by status. A value is a registry's or
@@ -91,7 +92,7 @@ func (r *imageRow) facets() []dimension {
 // apply writes the changes, in one order everywhere so that two transactions
 // can't wait for each other, and carries them into the signers' own counts and
 // the day's.
-func (ds deltas) apply(ctx context.Context, d *DB, tx querier, now time.Time) error {
+func (ds deltas) apply(ctx context.Context, d *DB, tx database.Querier, now time.Time) error {
 	keys := make([]counterKey, 0, len(ds))
 	for k, n := range ds {
 		if n != 0 {
@@ -130,16 +131,16 @@ func (ds deltas) apply(ctx context.Context, d *DB, tx querier, now time.Time) er
 			}
 		}
 	}
-	var changes []signerChange
+	var changes [][]any
 	for _, id := range signers {
 		if c := *ofOne[id]; c != (counts{}) {
-			changes = append(changes, signerChange{id, c.images, c.waiting})
+			changes = append(changes, []any{id, c.images, c.waiting})
 		}
 	}
-	if err := countSigners(ctx, tx, changes); err != nil {
+	if err := database.AddTo(ctx, tx, "signers", "id", []string{"images", "waiting"}, changes); err != nil {
 		return err
 	}
-	err := insert(ctx, tx, "insert into counters (kind, value, status, n)", rows,
+	err := database.Insert(ctx, tx, "insert into counters (kind, value, status, n)", rows,
 		"on conflict (kind, value, status) do update set n = counters.n + excluded.n")
 	if err != nil {
 		return err
@@ -148,13 +149,13 @@ func (ds deltas) apply(ctx context.Context, d *DB, tx querier, now time.Time) er
 }
 
 // counts reads one dimension's counts, without what time alone changes.
-func counts(ctx context.Context, q querier, kind, value string) (inventory.Counts, error) {
+func counts(ctx context.Context, q database.Querier, kind, value string) (inventory.Counts, error) {
 	var rows []counted
-	err := each(ctx, q, `
+	err := database.Each(ctx, q, `
 		select status, n
 		from counters
 		where kind = $1 and value = $2`,
-		scanInto(&rows, func(c *counted) []any { return []any{&c.status, &c.n} }), kind, value)
+		database.ScanInto(&rows, func(c *counted) []any { return []any{&c.status, &c.n} }), kind, value)
 	return countsOf(rows), err
 }
 
@@ -188,14 +189,14 @@ type scope struct {
 
 // scopeOf finds what a scope is counted under; NotFound when there is no such
 // registry. A team that isn't configured has no images.
-func scopeOf(ctx context.Context, q querier, s inventory.Scope) (scope, error) {
+func scopeOf(ctx context.Context, q database.Querier, s inventory.Scope) (scope, error) {
 	switch {
 	case s.Team != "" && s.Registry != "":
 		return scope{}, inventory.Errorf(inventory.Invalid, "Choose a team or a registry: the images of one team in one registry are not counted.")
 	case s.Team != "":
 		return scope{dimension: dimension{countTeam, s.Team}, team: s.Team}, nil
 	case s.Registry != "":
-		id, err := value[int64](ctx, q, "select id from registries where name = $1 and not removed", clean(s.Registry))
+		id, err := database.Value[int64](ctx, q, "select id from registries where name = $1 and not removed", database.Clean(s.Registry))
 		if errors.Is(err, sql.ErrNoRows) {
 			err = inventory.Errorf(inventory.NotFound, "There is no registry called %q.", inventory.Visible(s.Registry))
 		}
@@ -209,7 +210,7 @@ func scopeOf(ctx context.Context, q querier, s inventory.Scope) (scope, error) {
 // stale.
 func (d *DB) Counts(ctx context.Context, of inventory.Scope) (inventory.Counts, error) {
 	var c inventory.Counts
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		s, err := scopeOf(ctx, q, of)
 		if err != nil {
 			return err
@@ -224,8 +225,8 @@ func (d *DB) Counts(ctx context.Context, of inventory.Scope) (inventory.Counts, 
 
 // adjust takes the quarantines out that ran out a short while ago, and adds
 // what is stale because its repository wasn't read for too long.
-func (d *DB) adjust(ctx context.Context, q querier, s scope, c *inventory.Counts, now time.Time) error {
-	ended, err := column[string](ctx, q, `
+func (d *DB) adjust(ctx context.Context, q database.Querier, s scope, c *inventory.Counts, now time.Time) error {
+	ended, err := database.Column[string](ctx, q, `
 		select id
 		from quarantines
 		where expires_at <= $1 and released_at is null and not lapsed`, ms(now))
@@ -233,7 +234,7 @@ func (d *DB) adjust(ctx context.Context, q querier, s scope, c *inventory.Counts
 		return err
 	}
 	for _, id := range ended {
-		n, err := value[int](ctx, q, `
+		n, err := database.Value[int](ctx, q, `
 			select count(*)
 			from images i
 			where i.quarantine_id = $1 and i.listed
@@ -253,17 +254,17 @@ func (d *DB) adjust(ctx context.Context, q querier, s scope, c *inventory.Counts
 // image belongs to none.
 func (d *DB) TeamCounts(ctx context.Context) ([]inventory.TeamCounts, error) {
 	var list []inventory.TeamCounts
-	err := d.read(ctx, func(q querier) error {
-		teams, err := column[string](ctx, q, "select name from teams order by position")
+	err := d.sql.Read(ctx, func(q database.Querier) error {
+		teams, err := database.Column[string](ctx, q, "select name from teams order by position")
 		if err != nil {
 			return err
 		}
 		var rows []counted
-		err = each(ctx, q, `
+		err = database.Each(ctx, q, `
 			select value, status, n
 			from counters
 			where kind = $1`,
-			scanInto(&rows, func(c *counted) []any { return []any{&c.value, &c.status, &c.n} }), countTeam)
+			database.ScanInto(&rows, func(c *counted) []any { return []any{&c.value, &c.status, &c.n} }), countTeam)
 		if err != nil {
 			return err
 		}

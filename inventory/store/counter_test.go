@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // Whatever happens in whatever order, a recount of everything finds what was
@@ -161,7 +162,7 @@ func TestRepair_putsRightWhatRecountFinds(t *testing.T) {
 			"update signers set waiting = 5",
 			"update daily_counters set n = n + 1 where kind = 'registry'",
 		} {
-			w.must(w.db.write(t.Context(), func(tx querier) error { _, err := tx.ExecContext(t.Context(), damage); return err }))
+			w.must(w.db.sql.Write(t.Context(), func(tx database.Querier) error { _, err := tx.ExecContext(t.Context(), damage); return err }))
 			if drift, err := w.db.Recount(t.Context(), w.db.clock()); err != nil || len(drift) == 0 {
 				t.Errorf("%s: a recount says %v, %v", damage, drift, err)
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const dayFormat = "2006-01-02"
@@ -15,7 +16,7 @@ const dayFormat = "2006-01-02"
 // recordDay carries the present counts of some dimensions into the rows of the
 // day, and those of every team and registry with the day's first write: a day on
 // which nothing changed has its rows all the same.
-func (d *DB) recordDay(ctx context.Context, tx querier, changed []dimension, now time.Time) error {
+func (d *DB) recordDay(ctx context.Context, tx database.Querier, changed []dimension, now time.Time) error {
 	day := now.UTC().Format(dayFormat)
 	d.dayMu.Lock()
 	first := day > d.day
@@ -37,12 +38,12 @@ func (d *DB) recordDay(ctx context.Context, tx querier, changed []dimension, now
 		d.dayMu.Unlock()
 		return nil
 	}
-	for part := range slices.Chunk(changed, maxParams/2-1) {
+	for part := range slices.Chunk(changed, database.MaxParams/2-1) {
 		args := []any{day}
 		var which []string
 		for _, c := range part {
 			which = append(which, fmt.Sprintf("(kind = $%d and value = $%d)", len(args)+1, len(args)+2))
-			args = append(args, c.kind, clean(c.value))
+			args = append(args, c.kind, database.Clean(c.value))
 		}
 		_, err := tx.ExecContext(ctx, `
 			insert into daily_counters (day, kind, value, status, n)
@@ -65,7 +66,7 @@ func (d *DB) Coverage(ctx context.Context, of inventory.Scope, days int, now tim
 	today := now.UTC().Format(dayFormat)
 	start := now.UTC().AddDate(0, 0, 1-max(days, 1)).Format(dayFormat)
 	var list []inventory.Day
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		type row struct {
 			day string
 			counted
@@ -75,13 +76,13 @@ func (d *DB) Coverage(ctx context.Context, of inventory.Scope, days int, now tim
 		if err != nil {
 			return err
 		}
-		err = each(ctx, q, `
+		err = database.Each(ctx, q, `
 			select day, status, n
 			from daily_counters
 			where kind = $1 and value = $2 and day <= $3
 			  and day >= coalesce((select max(day) from daily_counters where kind = $1 and value = $2 and day <= $4), '')
 			order by day`,
-			scanInto(&rows, func(r *row) []any { return []any{&r.day, &r.status, &r.n} }), s.kind, clean(s.value), today, start)
+			database.ScanInto(&rows, func(r *row) []any { return []any{&r.day, &r.status, &r.n} }), s.kind, database.Clean(s.value), today, start)
 		if err != nil {
 			return err
 		}

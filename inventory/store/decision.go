@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // decider is an inventory.Decider as it is stored: with the subject.
@@ -21,11 +22,11 @@ type decider struct {
 const decisionColumns = "id, signer_id, verb, repositories, reason, expires_at, state, decided_by, revision"
 
 // decisions reads all decisions about some signers, newest first each.
-func decisions(ctx context.Context, q querier, signers []inventory.SignerID) (map[inventory.SignerID][]inventory.Decision, error) {
+func decisions(ctx context.Context, q database.Querier, signers []inventory.SignerID) (map[inventory.SignerID][]inventory.Decision, error) {
 	signers = slices.Clone(signers)
 	slices.Sort(signers)
 	all := map[inventory.SignerID][]inventory.Decision{}
-	err := eachIn(ctx, q, "select "+decisionColumns+" from decisions where signer_id in %s order by signer_id, revision desc", slices.Compact(signers),
+	err := database.EachIn(ctx, q, "select "+decisionColumns+" from decisions where signer_id in %s order by signer_id, revision desc", slices.Compact(signers),
 		func(rows *sql.Rows) error {
 			var (
 				d           inventory.Decision
@@ -56,8 +57,8 @@ func decisions(ctx context.Context, q querier, signers []inventory.SignerID) (ma
 // the revision of the decisions about everybody.
 func (d *DB) Decisions(ctx context.Context, signers []inventory.SignerID) (inventory.Decisions, error) {
 	var answer inventory.Decisions
-	err := d.read(ctx, func(q querier) (err error) {
-		if answer.Revision, err = value[int64](ctx, q, "select value from revisions where name = 'decisions'"); err != nil {
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
+		if answer.Revision, err = database.Value[int64](ctx, q, "select value from revisions where name = 'decisions'"); err != nil {
 			return err
 		}
 		answer.BySigner, err = decisions(ctx, q, signers)
@@ -72,7 +73,7 @@ func (d *DB) Decisions(ctx context.Context, signers []inventory.SignerID) (inven
 // signer's revision is no longer the one that was seen, and with NotFound when
 // nobody has seen or registered the signer.
 func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen int64, ended []string, entry inventory.AuditEntry) error {
-	err := d.writeDurably(ctx, func(tx querier) error {
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
 		revision, err := bump(ctx, tx, "decisions")
 		if err != nil {
 			return err
@@ -89,7 +90,7 @@ func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen in
 		} else if n == 0 {
 			return refuseDecision(ctx, tx, dec.Signer)
 		}
-		err = execIn(ctx, tx, "update decisions set state = $1 where signer_id = $2 and id in %s", ended, inventory.StateRevoked, dec.Signer)
+		err = database.ExecIn(ctx, tx, "update decisions set state = $1 where signer_id = $2 and id in %s", ended, inventory.StateRevoked, dec.Signer)
 		if err != nil {
 			return err
 		}
@@ -97,7 +98,7 @@ func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen in
 		for _, b := range dec.DecidedBy {
 			by = append(by, decider{b.Name, b.Subject, ms(b.At)})
 		}
-		err = insert(ctx, tx, "insert into decisions ("+decisionColumns+")", [][]any{{
+		err = database.Insert(ctx, tx, "insert into decisions ("+decisionColumns+")", [][]any{{
 			dec.ID, dec.Signer, dec.Verb, jsonOf(dec.Repositories), dec.Reason, msOrNull(dec.ExpiresAt), dec.State, jsonOf(by), seen + 1}},
 			"on conflict (id) do update set state = excluded.state, decided_by = excluded.decided_by, revision = excluded.revision")
 		if err != nil {
@@ -118,8 +119,8 @@ func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen in
 	return nil
 }
 
-func refuseDecision(ctx context.Context, tx querier, id inventory.SignerID) error {
-	n, err := value[int](ctx, tx, "select count(*) from signers where id = $1", id)
+func refuseDecision(ctx context.Context, tx database.Querier, id inventory.SignerID) error {
+	n, err := database.Value[int](ctx, tx, "select count(*) from signers where id = $1", id)
 	switch {
 	case err != nil:
 		return err
@@ -131,8 +132,8 @@ func refuseDecision(ctx context.Context, tx querier, id inventory.SignerID) erro
 
 // restand derives the standing that lists of signers go by, and the time it
 // holds: an approval's end on either side changes it.
-func (d *DB) restand(ctx context.Context, tx querier, id inventory.SignerID, now time.Time, moved deltas) error {
-	was, err := value[inventory.Standing](ctx, tx, "select standing from signers where id = $1"+d.dialect.forUpdate, id)
+func (d *DB) restand(ctx context.Context, tx database.Querier, id inventory.SignerID, now time.Time, moved deltas) error {
+	was, err := database.Value[inventory.Standing](ctx, tx, "select standing from signers where id = $1"+d.sql.ForUpdate, id)
 	if err != nil {
 		return err
 	}
@@ -172,13 +173,13 @@ const overtaken = `
 // freshen derives standings again that time has overtaken, whichever way the
 // clock was moved.
 func (d *DB) freshen(ctx context.Context, now time.Time) error {
-	ids, err := column[inventory.SignerID](ctx, d.reader, overtaken, ms(now))
+	ids, err := database.Column[inventory.SignerID](ctx, d.sql.Reader, overtaken, ms(now))
 	if err != nil || len(ids) == 0 {
-		return d.explain(err)
+		return d.sql.Explain(err)
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	return d.write(ctx, func(tx querier) error {
+	return d.sql.Write(ctx, func(tx database.Querier) error {
 		moved := deltas{}
 		for _, id := range ids {
 			if err := d.restand(ctx, tx, id, now, moved); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // replaceEvidence writes what complete looks found in place of what was there,
@@ -51,14 +52,14 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 		}
 	}
 	for _, table := range []string{"signatures", "attestations", "image_signers"} {
-		if err := execIn(ctx, c.tx, "delete from "+table+" where image_id in %s", known); err != nil {
+		if err := database.ExecIn(ctx, c.tx, "delete from "+table+" where image_id in %s", known); err != nil {
 			return err
 		}
 	}
-	if err := insert(ctx, c.tx, "insert into signatures (image_id, position, format, body)", signatures, ""); err != nil {
+	if err := database.Insert(ctx, c.tx, "insert into signatures (image_id, position, format, body)", signatures, ""); err != nil {
 		return err
 	}
-	if err := insert(ctx, c.tx, "insert into attestations (image_id, position, body)", attestations, ""); err != nil {
+	if err := database.Insert(ctx, c.tx, "insert into attestations (image_id, position, body)", attestations, ""); err != nil {
 		return err
 	}
 	fresh, err := seeSigners(ctx, c.tx, signers, c.now)
@@ -66,17 +67,17 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 		return err
 	}
 	c.pending += fresh
-	return insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged)", verified, "")
+	return database.Insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged)", verified, "")
 }
 
 // Evidence is the stored evidence of images, for judging them again. Ids that
 // aren't there are left out.
 func (d *DB) Evidence(ctx context.Context, imageIDs []int64) ([]inventory.StoredEvidence, error) {
 	var list []inventory.StoredEvidence
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		byID := map[int64]*inventory.StoredEvidence{}
 		var ids []int64 // whose signatures count
-		err := eachIn(ctx, q, `
+		err := database.EachIn(ctx, q, `
 			select i.id, r.full_name, i.checked_at, i.failure_reason, i.failure_message, i.failure_whole or i.recheck_failed
 			from images i
 			join repositories r on r.id = i.repository_id
@@ -119,16 +120,16 @@ func (d *DB) Evidence(ctx context.Context, imageIDs []int64) ([]inventory.Stored
 	return list, err
 }
 
-func eachSignature(ctx context.Context, q querier, ids []int64, f func(id int64, s inventory.Signature)) error {
+func eachSignature(ctx context.Context, q database.Querier, ids []int64, f func(id int64, s inventory.Signature)) error {
 	return eachBody(ctx, q, "select image_id, body from signatures where image_id in %s order by image_id, position", ids, f)
 }
 
-func eachAttestation(ctx context.Context, q querier, ids []int64, f func(id int64, a inventory.Attestation)) error {
+func eachAttestation(ctx context.Context, q database.Querier, ids []int64, f func(id int64, a inventory.Attestation)) error {
 	return eachBody(ctx, q, "select image_id, body from attestations where image_id in %s order by image_id, position", ids, f)
 }
 
-func eachBody[T any](ctx context.Context, q querier, query string, ids []int64, f func(id int64, v T)) error {
-	return eachIn(ctx, q, query, ids, func(rows *sql.Rows) error {
+func eachBody[T any](ctx context.Context, q database.Querier, query string, ids []int64, f func(id int64, v T)) error {
+	return database.EachIn(ctx, q, query, ids, func(rows *sql.Rows) error {
 		var (
 			id   int64
 			body string
@@ -148,7 +149,7 @@ func eachBody[T any](ctx context.Context, q querier, query string, ids []int64, 
 // seeSigners notes that signatures of some signers were seen, and says how many
 // of the signers are new. A registered signer keeps the name it was registered
 // under.
-func seeSigners(ctx context.Context, tx querier, signers map[inventory.SignerID]*inventory.Signer, now time.Time) (fresh int, err error) {
+func seeSigners(ctx context.Context, tx database.Querier, signers map[inventory.SignerID]*inventory.Signer, now time.Time) (fresh int, err error) {
 	ids := make([]inventory.SignerID, 0, len(signers))
 	for id := range signers {
 		ids = append(ids, id)
@@ -164,11 +165,11 @@ func seeSigners(ctx context.Context, tx querier, signers map[inventory.SignerID]
 		rows = append(rows, []any{id, id.Kind(), name, jsonOf(s.Facts), ms(now), ms(now), inventory.Pending})
 	}
 	const into = "insert into signers (id, kind, name, facts, first_seen, last_seen, standing)"
-	fresh, err = inserted(ctx, tx, into, rows, "on conflict (id) do nothing")
+	fresh, err = database.Inserted(ctx, tx, into, rows, "on conflict (id) do nothing")
 	if err != nil || fresh == len(rows) {
 		return fresh, err
 	}
-	return fresh, insert(ctx, tx, into, rows, `
+	return fresh, database.Insert(ctx, tx, into, rows, `
 		on conflict (id) do update set
 		  first_seen = coalesce(signers.first_seen, excluded.first_seen),
 		  last_seen = excluded.last_seen,

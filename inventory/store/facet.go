@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // maxFacet is how many values of a dimension are offered.
@@ -17,7 +18,7 @@ const maxFacet = 20
 // images that have each: the most frequent first, at most twenty of each.
 func (d *DB) Facets(ctx context.Context, now time.Time) (inventory.Facets, error) {
 	var f inventory.Facets
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		c, err := counts(ctx, q, countAll, "")
 		if err != nil {
 			return err
@@ -36,7 +37,7 @@ func (d *DB) Facets(ctx context.Context, now time.Time) (inventory.Facets, error
 			name string
 		}
 		var names []named
-		err = each(ctx, q, "select id, name from registries where not removed", scanInto(&names, func(n *named) []any { return []any{&n.id, &n.name} }))
+		err = database.Each(ctx, q, "select id, name from registries where not removed", database.ScanInto(&names, func(n *named) []any { return []any{&n.id, &n.name} }))
 		if err != nil {
 			return err
 		}
@@ -56,8 +57,8 @@ func (d *DB) Facets(ctx context.Context, now time.Time) (inventory.Facets, error
 			return err
 		}
 		// Signers can be many, and have their counts in a row of their own.
-		return each(ctx, q, "select id, name, images from signers where images > 0 order by images desc, id limit "+strconv.Itoa(maxFacet),
-			scanInto(&f.Signer, func(s *inventory.Facet) []any { return []any{&s.Value, &s.Label, &s.Count} }))
+		return database.Each(ctx, q, "select id, name, images from signers where images > 0 order by images desc, id limit "+strconv.Itoa(maxFacet),
+			database.ScanInto(&f.Signer, func(s *inventory.Facet) []any { return []any{&s.Value, &s.Label, &s.Count} }))
 	})
 	sortFacets(f.Status)
 	return f, err
@@ -65,15 +66,15 @@ func (d *DB) Facets(ctx context.Context, now time.Time) (inventory.Facets, error
 
 // facet reads a dimension that has few values. names translates values that are
 // ids; without it they are their own name.
-func facet(ctx context.Context, q querier, kind string, names map[string]string) ([]inventory.Facet, error) {
+func facet(ctx context.Context, q database.Querier, kind string, names map[string]string) ([]inventory.Facet, error) {
 	var list []inventory.Facet
-	err := each(ctx, q, `
+	err := database.Each(ctx, q, `
 		select value, sum(n)
 		from counters
 		where kind = $1 and status not in ('quarantined', 'stale')
 		group by value
 		having sum(n) > 0
-		order by value`, scanInto(&list, func(f *inventory.Facet) []any { return []any{&f.Value, &f.Count} }), kind)
+		order by value`, database.ScanInto(&list, func(f *inventory.Facet) []any { return []any{&f.Value, &f.Count} }), kind)
 	for i := range list {
 		if names != nil {
 			list[i].Value = names[list[i].Value]

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // selection is an ImageFilter with its names looked up.
@@ -30,7 +31,7 @@ type selection struct {
 	removed      bool           // a registry isn't configured any more: its tags stay, and its images aren't listed
 }
 
-func (d *DB) selectImages(ctx context.Context, q querier, f inventory.ImageFilter, now time.Time) (*selection, error) {
+func (d *DB) selectImages(ctx context.Context, q database.Querier, f inventory.ImageFilter, now time.Time) (*selection, error) {
 	s := &selection{now: now, status: f.Status, reason: f.Reason, tag: f.Tag}
 	if f.Status == inventory.Quarantined {
 		s.status, s.held = "", true
@@ -41,7 +42,7 @@ func (d *DB) selectImages(ctx context.Context, q querier, f inventory.ImageFilte
 		}
 	}
 	if f.Registry != "" {
-		id, err := value[int64](ctx, q, "select id from registries where name = $1 and not removed", clean(f.Registry))
+		id, err := database.Value[int64](ctx, q, "select id from registries where name = $1 and not removed", database.Clean(f.Registry))
 		if errors.Is(err, sql.ErrNoRows) {
 			s.nothing = true
 			return s, nil
@@ -53,7 +54,7 @@ func (d *DB) selectImages(ctx context.Context, q querier, f inventory.ImageFilte
 	}
 	if s.tag != "" {
 		var err error
-		if s.removed, err = value[bool](ctx, q, "select exists (select 1 from registries where removed)"); err != nil {
+		if s.removed, err = database.Value[bool](ctx, q, "select exists (select 1 from registries where removed)"); err != nil {
 			return nil, err
 		}
 	}
@@ -116,7 +117,7 @@ const (
 
 // sources are the indexes that can answer candidates, one for each filter, the
 // one with the fewest first.
-func (s *selection) sources(ctx context.Context, q querier) ([]source, error) {
+func (s *selection) sources(ctx context.Context, q database.Querier) ([]source, error) {
 	var (
 		list []source
 		errs []error
@@ -126,7 +127,7 @@ func (s *selection) sources(ctx context.Context, q querier) ([]source, error) {
 		if c.kind == sourceHeld {
 			status = inventory.Quarantined
 		}
-		err := eachIn(ctx, q, "select status, n from counters where kind = $1 and value in %s", values, func(rows *sql.Rows) error {
+		err := database.EachIn(ctx, q, "select status, n from counters where kind = $1 and value in %s", values, func(rows *sql.Rows) error {
 			var is inventory.Status
 			var n int
 			err := rows.Scan(&is, &n)
@@ -138,13 +139,13 @@ func (s *selection) sources(ctx context.Context, q querier) ([]source, error) {
 		list, errs = append(list, c), append(errs, err)
 	}
 	for _, f := range s.facets {
-		offer(s.index(sourceFacet, f, "image_facets", "image_id", "kind = $3 and value = $4", f.kind, clean(f.value)), f.kind, f.value)
+		offer(s.index(sourceFacet, f, "image_facets", "image_id", "kind = $3 and value = $4", f.kind, database.Clean(f.value)), f.kind, f.value)
 	}
 	if s.registry != 0 {
 		offer(s.index(sourceRegistry, dimension{}, "images", "id", "listed and registry_id = $3", s.registry), countRegistry, strconv.FormatInt(s.registry, 10))
 	}
 	if s.reason != "" {
-		offer(s.index(sourceReason, dimension{}, "images", "id", "listed and reason = $3", clean(s.reason)), countReason, string(s.reason))
+		offer(s.index(sourceReason, dimension{}, "images", "id", "listed and reason = $3", database.Clean(s.reason)), countReason, string(s.reason))
 	}
 	plain := *s // of these indexes there is none with a status
 	plain.status = ""
@@ -152,8 +153,8 @@ func (s *selection) sources(ctx context.Context, q querier) ([]source, error) {
 		offer(plain.index(sourceHeld, dimension{}, "images", "id", "listed and quarantine_id is not null"), countAll, "")
 	}
 	if s.tag != "" {
-		c := plain.index(sourceTag, dimension{}, "tags", "image_id", "name = $3", clean(s.tag))
-		n, err := value[int](ctx, q, "select count(*) from (select 1 from tags where name = $1 limit $2) as few", clean(s.tag), countWalk)
+		c := plain.index(sourceTag, dimension{}, "tags", "image_id", "name = $3", database.Clean(s.tag))
+		n, err := database.Value[int](ctx, q, "select count(*) from (select 1 from tags where name = $1 limit $2) as few", database.Clean(s.tag), countWalk)
 		c.size, c.capped = n, n == countWalk
 		list, errs = append(list, c), append(errs, err)
 	}
@@ -184,9 +185,9 @@ func (s *selection) index(kind string, facet dimension, table, id, condition str
 }
 
 // next returns up to n candidates below an id, newest first.
-func (c source) next(ctx context.Context, q querier, before int64, n int) ([]int64, error) {
+func (c source) next(ctx context.Context, q database.Querier, before int64, n int) ([]int64, error) {
 	if c.query != "" {
-		return column[int64](ctx, q, c.query, with([]any{before, n}, c.args)...)
+		return database.Column[int64](ctx, q, c.query, database.Args([]any{before, n}, c.args)...)
 	}
 	return c.abreast(ctx, q, before, n)
 }
@@ -196,7 +197,7 @@ func (c source) next(ctx context.Context, q querier, before int64, n int) ([]int
 // few rounds: it is for what lies apart, such as two teams' images of different
 // years, and where sources interleave a walk is quicker. 0 means that one of
 // them has nothing more.
-func leap(ctx context.Context, q querier, sources []source, before int64) (int64, error) {
+func leap(ctx context.Context, q database.Querier, sources []source, before int64) (int64, error) {
 	if len(sources) == 1 {
 		return before, nil
 	}
@@ -234,7 +235,7 @@ func (s *selection) rest(c source) bool {
 func (s *selection) others(c source, image string, after int) (condition string, args []any) {
 	for _, f := range s.facets {
 		if f != c.facet {
-			args = append(args, f.kind, clean(f.value))
+			args = append(args, f.kind, database.Clean(f.value))
 			condition += fmt.Sprintf(" and (select count(*) from image_facets f where f.image_id = %s and f.kind = $%d and f.value = $%d) = 1",
 				image, after+len(args)-1, after+len(args))
 		}
@@ -247,7 +248,7 @@ func (s *selection) others(c source, image string, after int) (condition string,
 func (s *selection) condition(c source, after int) (string, []any) {
 	condition, args := "i.listed", []any{}
 	and := func(format string, v any) {
-		args = append(args, clean(v))
+		args = append(args, database.Clean(v))
 		condition += fmt.Sprintf(format, after+len(args))
 	}
 	if s.status != "" {
@@ -272,7 +273,7 @@ func (s *selection) condition(c source, after int) (string, []any) {
 
 // look takes up to n candidates of a source below an id, and keeps those that
 // every filter holds; both newest first.
-func (s *selection) look(ctx context.Context, q querier, c source, before int64, n int) (candidates, held []int64, err error) {
+func (s *selection) look(ctx context.Context, q database.Querier, c source, before int64, n int) (candidates, held []int64, err error) {
 	if c.query == "" {
 		if candidates, err = c.next(ctx, q, before, n); err == nil {
 			held, err = s.filter(ctx, q, c, candidates)
@@ -280,7 +281,7 @@ func (s *selection) look(ctx context.Context, q querier, c source, before int64,
 		return candidates, held, err
 	}
 	condition, args := s.condition(c, len(c.args)+2)
-	err = each(ctx, q, `
+	err = database.Each(ctx, q, `
 		select c.id, i.repository_id
 		from (`+c.query+`) as c
 		left join images i on i.id = c.id and `+condition, func(rows *sql.Rows) error {
@@ -292,7 +293,7 @@ func (s *selection) look(ctx context.Context, q querier, c source, before int64,
 			held = append(held, id)
 		}
 		return err
-	}, with([]any{before, n}, append(slices.Clone(c.args), args...))...)
+	}, database.Args([]any{before, n}, append(slices.Clone(c.args), args...))...)
 	newestFirst(candidates)
 	newestFirst(held)
 	return candidates, held, err
@@ -300,13 +301,13 @@ func (s *selection) look(ctx context.Context, q querier, c source, before int64,
 
 // count says of how many of the newest n candidates below an id every filter
 // holds, and how many candidates there were.
-func (s *selection) count(ctx context.Context, q querier, c source, before int64, n int) (candidates, held int, err error) {
+func (s *selection) count(ctx context.Context, q database.Querier, c source, before int64, n int) (candidates, held int, err error) {
 	if c.query == "" || s.repositories != nil {
 		all, kept, err := s.look(ctx, q, c, before, n)
 		return len(all), len(kept), err
 	}
-	all := with([]any{before, n}, c.args)
-	candidates, err = value[int](ctx, q, "select count(*) from ("+c.query+") as c", all...)
+	all := database.Args([]any{before, n}, c.args)
+	candidates, err = database.Value[int](ctx, q, "select count(*) from ("+c.query+") as c", all...)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -315,19 +316,19 @@ func (s *selection) count(ctx context.Context, q querier, c source, before int64
 	if alone.facets = nil; len(s.facets) > 0 && !alone.rest(c) {
 		// Facets are only of images in use: the images needn't be looked at.
 		facets, args := s.others(c, "c.id", len(all))
-		held, err = value[int](ctx, q, "select count(*) from "+from+" where true"+facets, append(all, args...)...)
+		held, err = database.Value[int](ctx, q, "select count(*) from "+from+" where true"+facets, append(all, args...)...)
 	} else {
 		condition, args := s.condition(c, len(all))
-		held, err = value[int](ctx, q, "select count(*) from "+from+" join images i on i.id = c.id where "+condition, append(all, args...)...)
+		held, err = database.Value[int](ctx, q, "select count(*) from "+from+" join images i on i.id = c.id where "+condition, append(all, args...)...)
 	}
 	return candidates, held, err
 }
 
 // filter keeps the candidates that every filter holds, newest first.
-func (s *selection) filter(ctx context.Context, q querier, c source, candidates []int64) ([]int64, error) {
+func (s *selection) filter(ctx context.Context, q database.Querier, c source, candidates []int64) ([]int64, error) {
 	var kept []int64
 	condition, args := s.condition(c, 0)
-	err := eachIn(ctx, q, "select i.id, i.repository_id from images i where "+condition+" and i.id in %s", candidates, func(rows *sql.Rows) error {
+	err := database.EachIn(ctx, q, "select i.id, i.repository_id from images i where "+condition+" and i.id in %s", candidates, func(rows *sql.Rows) error {
 		var id, repository int64
 		if err := rows.Scan(&id, &repository); err != nil {
 			return err

@@ -9,19 +9,20 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // holds fails with ErrLeaseLost unless the repository's lease is still the one
 // that was claimed. It says whether the repository is there, and at which
 // revision the decisions are. Until the transaction ends nobody claims the
 // repository, decides, or quarantines.
-func (d *DB) holds(ctx context.Context, tx querier, w *inventory.RepositoryWork) (active bool, revision int64, err error) {
+func (d *DB) holds(ctx context.Context, tx database.Querier, w *inventory.RepositoryWork) (active bool, revision int64, err error) {
 	var token int64
 	var gone bool
 	err = tx.QueryRowContext(ctx, `
 		select lease_token, gone
 		from repositories
-		where id = $1`+d.dialect.forUpdate, w.Repository.ID).Scan(&token, &gone)
+		where id = $1`+d.sql.ForUpdate, w.Repository.ID).Scan(&token, &gone)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && token != w.Lease.Token {
 		return false, 0, inventory.ErrLeaseLost
 	}
@@ -33,8 +34,8 @@ func (d *DB) holds(ctx context.Context, tx querier, w *inventory.RepositoryWork)
 
 // decisionsRevision is the revision of all decisions; it stays as it is until
 // the transaction ends.
-func (d *DB) decisionsRevision(ctx context.Context, tx querier) (int64, error) {
-	return value[int64](ctx, tx, "select value from revisions where name = 'decisions'"+d.dialect.forShare)
+func (d *DB) decisionsRevision(ctx context.Context, tx database.Querier) (int64, error) {
+	return database.Value[int64](ctx, tx, "select value from revisions where name = 'decisions'"+d.sql.ForShare)
 }
 
 // RecordImages stores findings with their verdicts, tags and counters in one
@@ -43,7 +44,7 @@ func (d *DB) decisionsRevision(ctx context.Context, tx querier) (int64, error) {
 // were judged. An Unchanged finding of an image that is unknown makes the
 // stored evidence count again: the image turns up in StaleVerdicts.
 func (d *DB) RecordImages(ctx context.Context, w *inventory.RepositoryWork, findings []inventory.ImageFinding, now time.Time) error {
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		active, revision, err := d.holds(ctx, tx, w)
 		if err != nil {
 			return err
@@ -65,7 +66,7 @@ func (d *DB) RecordImages(ctx context.Context, w *inventory.RepositoryWork, find
 	return nil
 }
 
-func (d *DB) recordImages(ctx context.Context, tx querier, repository inventory.Repository, active bool, findings []inventory.ImageFinding, now time.Time) error {
+func (d *DB) recordImages(ctx context.Context, tx database.Querier, repository inventory.Repository, active bool, findings []inventory.ImageFinding, now time.Time) error {
 	c := d.changes(tx, now)
 	digests := make([]inventory.Digest, 0, len(findings))
 	for _, f := range findings {
@@ -74,7 +75,7 @@ func (d *DB) recordImages(ctx context.Context, tx querier, repository inventory.
 	if err := load(ctx, c, "repository_id = $1 and digest in %s", digests, repository.ID); err != nil {
 		return err
 	}
-	teams, err := column[string](ctx, tx, "select team from team_repositories where repository_id = $1 order by team", repository.ID)
+	teams, err := database.Column[string](ctx, tx, "select team from team_repositories where repository_id = $1 order by team", repository.ID)
 	if err != nil {
 		return err
 	}
@@ -187,10 +188,10 @@ func (c *changeSet) replacePlatforms(ctx context.Context, repositoryID int64, of
 			rows = append(rows, []any{id, i, repositoryID, p.Platform, p.Digest, p.MediaType, p.Size})
 		}
 	}
-	if err := execIn(ctx, c.tx, "delete from platforms where image_id in %s", ids); err != nil {
+	if err := database.ExecIn(ctx, c.tx, "delete from platforms where image_id in %s", ids); err != nil {
 		return err
 	}
-	return insert(ctx, c.tx, "insert into platforms (image_id, position, repository_id, platform, digest, media_type, size)", rows, "")
+	return database.Insert(ctx, c.tx, "insert into platforms (image_id, position, repository_id, platform, digest, media_type, size)", rows, "")
 }
 
 // relist finds out again which images are in use: a present tag points at
@@ -198,7 +199,7 @@ func (c *changeSet) replacePlatforms(ctx context.Context, repositoryID int64, of
 func (c *changeSet) relist(ctx context.Context, ids []int64, active bool) error {
 	tagged := map[int64]bool{}
 	if active {
-		err := eachIn(ctx, c.tx, "select distinct image_id from tags where image_id in %s", ids, func(rows *sql.Rows) error {
+		err := database.EachIn(ctx, c.tx, "select distinct image_id from tags where image_id in %s", ids, func(rows *sql.Rows) error {
 			var id int64
 			err := rows.Scan(&id)
 			tagged[id] = true
@@ -225,7 +226,7 @@ func (c *changeSet) relist(ctx context.Context, ids []int64, active bool) error 
 // listed are gone, its failure is over, and it is due again at next. It fails
 // with ErrLeaseLost, and gives the lease back.
 func (d *DB) FinishRepository(ctx context.Context, w *inventory.RepositoryWork, tags []string, next time.Time, now time.Time) error {
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		active, _, err := d.holds(ctx, tx, w)
 		if err != nil {
 			return err
@@ -266,15 +267,15 @@ const failBatch = 500
 // failImages gives images a verdict in bounded transactions: those that a
 // column (repository_id or registry_id) selects and that don't have it yet.
 // check holds the lease in each transaction.
-func (d *DB) failImages(ctx context.Context, owner string, id int64, failure *inventory.LookError, v inventory.Verdict, now time.Time, check func(tx querier) error) error {
+func (d *DB) failImages(ctx context.Context, owner string, id int64, failure *inventory.LookError, v inventory.Verdict, now time.Time, check func(tx database.Querier) error) error {
 	after := int64(0)
 	for {
 		var last int64
-		err := d.write(ctx, func(tx querier) error {
+		err := d.sql.Write(ctx, func(tx database.Querier) error {
 			if err := check(tx); err != nil {
 				return err
 			}
-			ids, err := column[int64](ctx, tx, `
+			ids, err := database.Column[int64](ctx, tx, `
 				select id
 				from images
 				where `+owner+` = $1 and id > $2
@@ -308,14 +309,14 @@ func (d *DB) failImages(ctx context.Context, owner string, id int64, failure *in
 // unless the verdict has no status its images are given it, in bounded batches.
 // The repository is due again at next, and the lease is given back.
 func (d *DB) FailRepository(ctx context.Context, w *inventory.RepositoryWork, failure *inventory.LookError, v inventory.Verdict, next, now time.Time) error {
-	holds := func(tx querier) error { _, _, err := d.holds(ctx, tx, w); return err }
+	holds := func(tx database.Querier) error { _, _, err := d.holds(ctx, tx, w); return err }
 	err, whole, soon := error(nil), v.Status != "", now
 	if whole {
 		soon = now.Add(min(next.Sub(now), hintedRetry))
 		err = d.failImages(ctx, "repository_id", w.Repository.ID, failure, v, now, holds)
 	}
 	if err == nil {
-		err = d.write(ctx, func(tx querier) error {
+		err = d.sql.Write(ctx, func(tx database.Querier) error {
 			if err := holds(tx); err != nil {
 				return err
 			}

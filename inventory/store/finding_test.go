@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 func TestRecordImages_showsWhatWasFound(t *testing.T) {
@@ -386,7 +387,7 @@ func TestRecordImages_unchangedImagesTouchNoIndex(t *testing.T) {
 	}
 	work := w.claim("local", "app")
 	var wrote []string
-	w.must(w.db.write(t.Context(), func(tx querier) error {
+	w.must(w.db.sql.Write(t.Context(), func(tx database.Querier) error {
 		rest, err := w.db.recordUnchanged(t.Context(), written{tx, &wrote}, work.Repository.ID, findings, w.now)
 		if len(rest) != 0 {
 			t.Errorf("%d findings are left", len(rest))
@@ -396,7 +397,7 @@ func TestRecordImages_unchangedImagesTouchNoIndex(t *testing.T) {
 	if len(wrote) != 1 || wrote[0] != "update images set last_seen = $1, checked_at = $1 where id in" {
 		t.Errorf("it wrote %q", wrote)
 	}
-	columns, err := column[string](t.Context(), w.db.reader, `
+	columns, err := database.Column[string](t.Context(), w.db.sql.Reader, `
 		select c.name
 		from sqlite_master m, pragma_index_info(m.name) c
 		where m.type = 'index' and m.tbl_name = 'images' and c.name in ('last_seen', 'checked_at')`)
@@ -407,12 +408,12 @@ func TestRecordImages_unchangedImagesTouchNoIndex(t *testing.T) {
 
 // written notes what a transaction writes.
 type written struct {
-	querier
+	database.Querier
 	statements *[]string
 }
 
 func (w written) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	begin, _, _ := strings.Cut(query, " (")
 	*w.statements = append(*w.statements, begin)
-	return w.querier.ExecContext(ctx, query, args...)
+	return w.Querier.ExecContext(ctx, query, args...)
 }

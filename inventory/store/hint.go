@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const (
@@ -46,8 +47,8 @@ func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, 
 	var registryID int64
 	var ids []int64
 	var fresh []string
-	err = d.read(ctx, func(q querier) (err error) {
-		registryID, err = value[int64](ctx, q, "select id from registries where name = $1 and not removed", registry)
+	err = d.sql.Read(ctx, func(q database.Querier) (err error) {
+		registryID, err = database.Value[int64](ctx, q, "select id from registries where name = $1 and not removed", registry)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -55,7 +56,7 @@ func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, 
 			return err
 		}
 		known := map[string]bool{}
-		err = eachIn(ctx, q, `
+		err = database.EachIn(ctx, q, `
 			select id, name, hinted_at is not null and hint_token = lease_token and not hint_echo
 			from repositories
 			where registry_id = $1 and not gone and name in %s`, names, func(rows *sql.Rows) error {
@@ -80,12 +81,12 @@ func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, 
 	if err != nil || registryID == 0 || len(ids) == 0 && len(fresh) == 0 {
 		return 0, wrapHint(registry, err)
 	}
-	err = d.write(ctx, func(tx querier) error {
+	err = d.sql.Write(ctx, func(tx database.Querier) error {
 		ignored = 0
-		if err := execIn(ctx, tx, hintRepositories+" and id in %s", ids, ms(now.Add(settle))); err != nil || len(fresh) == 0 {
+		if err := database.ExecIn(ctx, tx, hintRepositories+" and id in %s", ids, ms(now.Add(settle))); err != nil || len(fresh) == 0 {
 			return err
 		}
-		waiting, err := value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and unlisted and not gone and synced_at is null", registryID)
+		waiting, err := database.Value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and unlisted and not gone and synced_at is null", registryID)
 		if err != nil {
 			return err
 		}
@@ -97,11 +98,11 @@ func (d *DB) Hint(ctx context.Context, registry string, hints []inventory.Hint, 
 		if err := d.recordNames(ctx, tx, inventory.Registry{ID: registryID, Name: registry}, names, now); err != nil {
 			return err
 		}
-		err = execIn(ctx, tx, "update repositories set unlisted = true where registry_id = $1 and name in %s", names, registryID)
+		err = database.ExecIn(ctx, tx, "update repositories set unlisted = true where registry_id = $1 and name in %s", names, registryID)
 		if err != nil {
 			return err
 		}
-		return execIn(ctx, tx, hintRepositories+" and registry_id = $2 and name in %s", names, ms(now.Add(settle)), registryID)
+		return database.ExecIn(ctx, tx, hintRepositories+" and registry_id = $2 and name in %s", names, ms(now.Add(settle)), registryID)
 	})
 	return ignored, wrapHint(registry, err)
 }
@@ -134,14 +135,14 @@ func afterLook(soon, next string, keep bool) string {
 // Hinted lists the registries that have something for ClaimHinted or
 // ClaimRelisting.
 func (d *DB) Hinted(ctx context.Context, now time.Time) ([]string, error) {
-	list, err := column[string](ctx, d.reader, `
+	list, err := database.Column[string](ctx, d.sql.Reader, `
 		select name
 		from registries g
 		where not removed and (relist_at <= $1 and lease_until <= $1
 		  or exists (select 1 from repositories r where r.registry_id = g.id and r.hinted_at <= $1 and not r.gone and r.lease_until <= $1))
 		order by name`, ms(now))
 	if err != nil {
-		return nil, d.explain(fmt.Errorf("looking for hints: %w", err))
+		return nil, d.sql.Explain(fmt.Errorf("looking for hints: %w", err))
 	}
 	return list, nil
 }
@@ -150,14 +151,14 @@ func (d *DB) Hinted(ctx context.Context, now time.Time) ([]string, error) {
 // ago, whenever it was due, nil when there is none. The hint is answered by a look
 // that ends; until then whoever takes the lease over finds it again.
 func (d *DB) ClaimHinted(ctx context.Context, owner, registry string, now time.Time, lease time.Duration) (*inventory.RepositoryWork, error) {
-	return d.claimRepository(ctx, owner, now, lease, func(tx querier) (int64, error) {
-		id, err := value[int64](ctx, tx, `
+	return d.claimRepository(ctx, owner, now, lease, func(tx database.Querier) (int64, error) {
+		id, err := database.Value[int64](ctx, tx, `
 			select r.id
 			from repositories r
 			where r.registry_id = (select id from registries where name = $1 and not removed)
 			  and r.hinted_at <= $2 and not r.gone and r.lease_until <= $2
 			order by r.hinted_at, r.id
-			limit 1`+d.dialect.forUpdateSkip, registry, ms(now))
+			limit 1`+d.sql.ForUpdateSkip, registry, ms(now))
 		if errors.Is(err, sql.ErrNoRows) {
 			return 0, nil
 		}
@@ -169,7 +170,7 @@ func (d *DB) ClaimHinted(ctx context.Context, owner, registry string, now time.T
 // one follow at a time: it found nothing new, and may have come too soon. A hint
 // that came meanwhile, or a look that began, has that one's effect instead.
 func (d *DB) Echo(ctx context.Context, w *inventory.RepositoryWork, at time.Time) error {
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		_, err := tx.ExecContext(ctx, `
 			update repositories
 			set hinted_at = $1, hint_token = lease_token, hint_echo = true,
@@ -190,7 +191,7 @@ func (d *DB) Echo(ctx context.Context, w *inventory.RepositoryWork, at time.Time
 // listing did; and the names are listed at a time, which makes nothing due. It
 // fails with ErrLeaseLost.
 func (d *DB) Missed(ctx context.Context, w *inventory.RepositoryWork, relist time.Time) error {
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		if _, _, err := d.holds(ctx, tx, w); err != nil {
 			return err
 		}
@@ -209,7 +210,7 @@ func (d *DB) Missed(ctx context.Context, w *inventory.RepositoryWork, relist tim
 // ClaimRelisting leases a registry that Missed wants listed, nil when it isn't time.
 func (d *DB) ClaimRelisting(ctx context.Context, owner, registry string, now time.Time, lease time.Duration) (*inventory.RegistryWork, error) {
 	var work *inventory.RegistryWork
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		work = nil
 		r, token, err := scanRegistry(tx.QueryRowContext(ctx, `
 			update registries
@@ -235,14 +236,14 @@ func (d *DB) ClaimRelisting(ctx context.Context, owner, registry string, now tim
 // the registry doesn't show: it is gone, and forgotten when nothing was ever
 // found in it. It fails with ErrLeaseLost.
 func (d *DB) DropRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time) error {
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		if _, _, err := d.holds(ctx, tx, w); err != nil {
 			return err
 		}
 		if err := d.dropRepository(ctx, tx, w.Repository.RegistryID, w.Repository.ID, now); err != nil {
 			return err
 		}
-		empty, err := value[bool](ctx, tx, `
+		empty, err := database.Value[bool](ctx, tx, `
 			select not exists (select 1 from images where repository_id = $1)
 			   and not exists (select 1 from tag_moves where repository_id = $1)`, w.Repository.ID)
 		if err != nil || !empty {

@@ -66,7 +66,7 @@ func (w *world) nothingUrgent() {
 // row is what is stored about a repository of local.
 func (w *world) row(name string) (gone, unlisted, found bool, due time.Time) {
 	w.Helper()
-	rows, err := w.db.reader.QueryContext(w.Context(), "select gone, unlisted, next_due_at from repositories where full_name = $1", "local/"+name)
+	rows, err := w.db.sql.Reader.QueryContext(w.Context(), "select gone, unlisted, next_due_at from repositories where full_name = $1", "local/"+name)
 	w.must(err)
 	defer rows.Close()
 	for rows.Next() {

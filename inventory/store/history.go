@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const (
@@ -47,11 +48,11 @@ func (c *changeSet) saveHistory(ctx context.Context) error {
 		rows = append(rows, []any{
 			c.d.ids.next(c.now), h.image.ID, ms(c.now), h.from, h.verdict.Status, h.verdict.Reason, h.verdict.Message, kind, detail, h.flagged})
 	}
-	err := insert(ctx, c.tx, "insert into verdict_history (id, image_id, at, from_status, to_status, reason, message, cause, detail, flagged)", rows, "")
+	err := database.Insert(ctx, c.tx, "insert into verdict_history (id, image_id, at, from_status, to_status, reason, message, cause, detail, flagged)", rows, "")
 	if err != nil {
 		return err
 	}
-	return insert(ctx, c.tx, "insert into image_events (id, image_id, at, kind, n, body)", c.events, "")
+	return database.Insert(ctx, c.tx, "insert into image_events (id, image_id, at, kind, n, body)", c.events, "")
 }
 
 // difference is what a look found on an image that wasn't there, and the other
@@ -250,7 +251,7 @@ func (c *changeSet) nameLost(ctx context.Context) error {
 	}
 	slices.Sort(ids)
 	names := map[inventory.SignerID]string{}
-	err := eachIn(ctx, c.tx, "select id, name from signers where id in %s", slices.Compact(ids), func(rows *sql.Rows) error {
+	err := database.EachIn(ctx, c.tx, "select id, name from signers where id in %s", slices.Compact(ids), func(rows *sql.Rows) error {
 		var id inventory.SignerID
 		var name string
 		err := rows.Scan(&id, &name)
@@ -323,14 +324,14 @@ const (
 )
 
 // historyOf fills in what happened to an image.
-func historyOf(ctx context.Context, q querier, r *imageRow, i *inventory.Image) error {
-	gone, err := value[sql.NullInt64](ctx, q, "select gone_at from repositories where id = $1", r.RepositoryID)
+func historyOf(ctx context.Context, q database.Querier, r *imageRow, i *inventory.Image) error {
+	gone, err := database.Value[sql.NullInt64](ctx, q, "select gone_at from repositories where id = $1", r.RepositoryID)
 	if err != nil {
 		return err
 	}
 	i.GoneAt, i.RepositoryGoneAt = timeOrNil(r.GoneAt), timeOrNil(gone)
 	var at int64
-	err = each(ctx, q, `
+	err = database.Each(ctx, q, `
 		select at, from_status, to_status, reason, message, cause, detail, flagged
 		from verdict_history
 		where image_id = $1
@@ -349,7 +350,7 @@ func historyOf(ctx context.Context, q querier, r *imageRow, i *inventory.Image) 
 	if err != nil {
 		return err
 	}
-	err = each(ctx, q, `
+	err = database.Each(ctx, q, `
 		select at, kind, n, body
 		from image_events
 		where image_id = $1
@@ -373,7 +374,7 @@ func historyOf(ctx context.Context, q querier, r *imageRow, i *inventory.Image) 
 		return err
 	}
 	// Each half reads its own index to its end or the limit.
-	err = each(ctx, q, `
+	err = database.Each(ctx, q, `
 		select tag, from_digest, to_digest, at
 		from (select * from (select id, tag, from_digest, to_digest, at from tag_moves
 		        where repository_id = $1 and from_digest = $2 order by id desc limit $3) as f

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // carrying is a finding of an image with signatures whose bytes are named.
@@ -320,7 +321,7 @@ func TestGone_registryThatIsNotConfiguredShowsNothing(t *testing.T) {
 		w.registries = all[1:]
 		w.configure()
 		for _, table := range []string{"images", "repositories"} {
-			if n, err := value[int](t.Context(), w.db.reader, "select count(*) from "+table+" where gone_at is not null"); err != nil || n != 0 {
+			if n, err := database.Value[int](t.Context(), w.db.sql.Reader, "select count(*) from "+table+" where gone_at is not null"); err != nil || n != 0 {
 				t.Errorf("%d of %s are gone, %v", n, table, err)
 			}
 		}

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // shown turns rows into images as lists show them, in the same order.
-func (d *DB) shown(ctx context.Context, q querier, rows []*imageRow, now time.Time) ([]inventory.Image, error) {
+func (d *DB) shown(ctx context.Context, q database.Querier, rows []*imageRow, now time.Time) ([]inventory.Image, error) {
 	type repository struct {
 		registry, name string
 		readAt         int64
@@ -32,7 +33,7 @@ func (d *DB) shown(ctx context.Context, q querier, rows []*imageRow, now time.Ti
 			held = append(held, r.Quarantine.String)
 		}
 	}
-	err := eachIn(ctx, q, `
+	err := database.EachIn(ctx, q, `
 		select r.id, g.name, r.name, r.read_at, g.interval_ms
 		from repositories r
 		join registries g on g.id = r.registry_id
@@ -46,7 +47,7 @@ func (d *DB) shown(ctx context.Context, q querier, rows []*imageRow, now time.Ti
 	if err != nil {
 		return nil, err
 	}
-	err = eachIn(ctx, q, "select repository_id, team from team_repositories where repository_id in %s order by repository_id, team", repositoryIDs, func(rows *sql.Rows) error {
+	err = database.EachIn(ctx, q, "select repository_id, team from team_repositories where repository_id in %s order by repository_id, team", repositoryIDs, func(rows *sql.Rows) error {
 		var id int64
 		var team string
 		err := rows.Scan(&id, &team)
@@ -95,9 +96,9 @@ func (d *DB) shown(ctx context.Context, q querier, rows []*imageRow, now time.Ti
 	return images, nil
 }
 
-func tagsOf(ctx context.Context, q querier, ids []int64) (map[int64][]string, error) {
+func tagsOf(ctx context.Context, q database.Querier, ids []int64) (map[int64][]string, error) {
 	tags := map[int64][]string{}
-	return tags, eachIn(ctx, q, "select image_id, name from tags where image_id in %s order by image_id, name", ids, func(rows *sql.Rows) error {
+	return tags, database.EachIn(ctx, q, "select image_id, name from tags where image_id in %s order by image_id, name", ids, func(rows *sql.Rows) error {
 		var id int64
 		var tag string
 		err := rows.Scan(&id, &tag)
@@ -107,14 +108,14 @@ func tagsOf(ctx context.Context, q querier, ids []int64) (map[int64][]string, er
 }
 
 // signersOf says who verifiably signed each image: id, name and standing.
-func signersOf(ctx context.Context, q querier, ids []int64, now time.Time) (map[int64][]inventory.Signer, error) {
+func signersOf(ctx context.Context, q database.Querier, ids []int64, now time.Time) (map[int64][]inventory.Signer, error) {
 	type pair struct {
 		image  int64
 		signer inventory.SignerID
 	}
 	var pairs []pair
-	err := eachIn(ctx, q, "select image_id, signer_id from image_signers where image_id in %s order by image_id, signer_id", ids,
-		scanInto(&pairs, func(p *pair) []any { return []any{&p.image, &p.signer} }))
+	err := database.EachIn(ctx, q, "select image_id, signer_id from image_signers where image_id in %s order by image_id, signer_id", ids,
+		database.ScanInto(&pairs, func(p *pair) []any { return []any{&p.image, &p.signer} }))
 	if err != nil {
 		return nil, err
 	}
@@ -131,9 +132,9 @@ func signersOf(ctx context.Context, q querier, ids []int64, now time.Time) (map[
 }
 
 // imageRows reads rows without what they are counted by.
-func imageRows[K any](ctx context.Context, q querier, condition string, keys []K, args ...any) ([]*imageRow, error) {
+func imageRows[K any](ctx context.Context, q database.Querier, condition string, keys []K, args ...any) ([]*imageRow, error) {
 	var list []*imageRow
-	return list, eachIn(ctx, q, "select "+imageColumns+" from images where "+condition, keys, func(rows *sql.Rows) error {
+	return list, database.EachIn(ctx, q, "select "+imageColumns+" from images where "+condition, keys, func(rows *sql.Rows) error {
 		r := &imageRow{}
 		list = append(list, r)
 		return rows.Scan(r.targets()...)
@@ -144,7 +145,7 @@ func imageRows[K any](ctx context.Context, q querier, condition string, keys []K
 // registries it was seen, those in use first, without evidence; at most 200.
 func (d *DB) FindImages(ctx context.Context, digest inventory.Digest) ([]inventory.Image, error) {
 	var list []inventory.Image
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		rows, err := imageRows(ctx, q, configured+"digest in %s order by id desc limit 1000", []inventory.Digest{digest})
 		if err != nil {
 			return err
@@ -170,13 +171,13 @@ const configured = "registry_id in (select id from registries where not removed)
 // tag points at any more, or that is only a platform of an index, is found too.
 func (d *DB) Image(ctx context.Context, registry, repository string, digest inventory.Digest, now time.Time) (inventory.Image, error) {
 	var image inventory.Image
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		absent := inventory.Errorf(inventory.NotFound, "There is no image %s in %s/%s, as far as Signboard has seen.", digest.Short(), registry, repository)
-		id, err := value[int64](ctx, q, `
+		id, err := database.Value[int64](ctx, q, `
 			select r.id
 			from repositories r
 			join registries g on g.id = r.registry_id
-			where g.name = $1 and r.name = $2 and not g.removed`, clean(registry), clean(repository))
+			where g.name = $1 and r.name = $2 and not g.removed`, database.Clean(registry), database.Clean(repository))
 		if errors.Is(err, sql.ErrNoRows) {
 			return absent
 		}
@@ -201,7 +202,7 @@ func (d *DB) Image(ctx context.Context, registry, repository string, digest inve
 }
 
 // fill adds what only an image's own page shows.
-func (d *DB) fill(ctx context.Context, q querier, r *imageRow, i *inventory.Image, now time.Time) error {
+func (d *DB) fill(ctx context.Context, q database.Querier, r *imageRow, i *inventory.Image, now time.Time) error {
 	ids := []int64{r.ID}
 	err := eachSignature(ctx, q, ids, func(_ int64, s inventory.Signature) { i.Signatures = append(i.Signatures, s) })
 	if err != nil {
@@ -226,19 +227,19 @@ func (d *DB) fill(ctx context.Context, q querier, r *imageRow, i *inventory.Imag
 	if err := historyOf(ctx, q, r, i); err != nil {
 		return err
 	}
-	return each(ctx, q, `
+	return database.Each(ctx, q, `
 		select g.name, r.name, i.status
 		from images i
 		join repositories r on r.id = i.repository_id
 		join registries g on g.id = i.registry_id
 		where i.digest = $1 and i.listed and i.id <> $2
 		order by i.id
-		limit 50`, scanInto(&i.Elsewhere, func(p *inventory.Place) []any { return []any{&p.Registry, &p.Repository, &p.Status} }), r.Digest, r.ID)
+		limit 50`, database.ScanInto(&i.Elsewhere, func(p *inventory.Place) []any { return []any{&p.Registry, &p.Repository, &p.Status} }), r.Digest, r.ID)
 }
 
 // standEvidence gives the signers of the evidence the standing, and the name,
 // that they have now.
-func standEvidence(ctx context.Context, q querier, i *inventory.Image, now time.Time) error {
+func standEvidence(ctx context.Context, q database.Querier, i *inventory.Image, now time.Time) error {
 	var named []*inventory.Signer
 	for n := range i.Signatures {
 		named = append(named, i.Signatures[n].Signer)
@@ -262,15 +263,15 @@ func standEvidence(ctx context.Context, q querier, i *inventory.Image, now time.
 }
 
 // platformsOf lists the images of an index as they are shown under it.
-func platformsOf(ctx context.Context, q querier, index *imageRow) ([]inventory.Platform, error) {
+func platformsOf(ctx context.Context, q database.Querier, index *imageRow) ([]inventory.Platform, error) {
 	var list []inventory.Platform
-	err := each(ctx, q, `
+	err := database.Each(ctx, q, `
 		select p.platform, p.digest, p.media_type, p.size, coalesce(i.status, 'unknown')
 		from platforms p
 		left join images i on i.repository_id = p.repository_id and i.digest = p.digest
 		where p.image_id = $1
 		order by p.position`,
-		scanInto(&list, func(p *inventory.Platform) []any {
+		database.ScanInto(&list, func(p *inventory.Platform) []any {
 			return []any{&p.Platform, &p.Digest, &p.MediaType, &p.Size, &p.Status}
 		}), index.ID)
 	for i := range list {
@@ -281,19 +282,19 @@ func platformsOf(ctx context.Context, q querier, index *imageRow) ([]inventory.P
 
 // parentsOf lists the indexes that an image is reached through, those with
 // tags.
-func parentsOf(ctx context.Context, q querier, r *imageRow) ([]inventory.Parent, error) {
+func parentsOf(ctx context.Context, q database.Querier, r *imageRow) ([]inventory.Parent, error) {
 	type parent struct {
 		id int64
 		inventory.Parent
 	}
 	var parents []parent
-	err := each(ctx, q, `
+	err := database.Each(ctx, q, `
 		select i.id, i.digest, i.status
 		from platforms p
 		join images i on i.id = p.image_id
 		where p.repository_id = $1 and p.digest = $2 and i.listed
 		order by p.image_id desc
-		limit 20`, scanInto(&parents, func(p *parent) []any { return []any{&p.id, &p.Digest, &p.Status} }), r.RepositoryID, r.Digest)
+		limit 20`, database.ScanInto(&parents, func(p *parent) []any { return []any{&p.id, &p.Digest, &p.Status} }), r.RepositoryID, r.Digest)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // imageRow is a row of images with what it is counted by.
@@ -83,7 +84,7 @@ var imageUpdate = func() string {
 // history can't be forgotten.
 type changeSet struct {
 	d       *DB
-	tx      querier
+	tx      database.Querier
 	now     time.Time
 	rows    map[int64]*imageRow
 	before  map[int64]imageRow // as they are in the database; without the new ones
@@ -93,7 +94,7 @@ type changeSet struct {
 	pending int // signers seen for the first time
 }
 
-func (d *DB) changes(tx querier, now time.Time) *changeSet {
+func (d *DB) changes(tx database.Querier, now time.Time) *changeSet {
 	return &changeSet{d: d, tx: tx, now: now, rows: map[int64]*imageRow{}, before: map[int64]imageRow{}}
 }
 
@@ -101,7 +102,7 @@ func (d *DB) changes(tx querier, now time.Time) *changeSet {
 // their ids: condition holds %s for the list of keys, which come after args.
 func load[K any](ctx context.Context, c *changeSet, condition string, keys []K, args ...any) error {
 	var fresh []int64
-	err := eachIn(ctx, c.tx, "select "+imageColumns+" from images where "+condition+" order by id"+c.d.dialect.forUpdate, keys,
+	err := database.EachIn(ctx, c.tx, "select "+imageColumns+" from images where "+condition+" order by id"+c.d.sql.ForUpdate, keys,
 		func(rows *sql.Rows) error {
 			r := &imageRow{}
 			if err := rows.Scan(r.targets()...); err != nil {
@@ -129,7 +130,7 @@ func load[K any](ctx context.Context, c *changeSet, condition string, keys []K, 
 }
 
 func (c *changeSet) loadFacets(ctx context.Context, ids []int64) error {
-	err := eachIn(ctx, c.tx, "select image_id, signer_id from image_signers where image_id in %s order by image_id, signer_id", ids,
+	err := database.EachIn(ctx, c.tx, "select image_id, signer_id from image_signers where image_id in %s order by image_id, signer_id", ids,
 		func(rows *sql.Rows) error {
 			var id int64
 			var signer inventory.SignerID
@@ -142,7 +143,7 @@ func (c *changeSet) loadFacets(ctx context.Context, ids []int64) error {
 	if err != nil {
 		return err
 	}
-	err = eachIn(ctx, c.tx, "select image_id, format from signatures where image_id in %s order by image_id, position", ids,
+	err = database.EachIn(ctx, c.tx, "select image_id, format from signatures where image_id in %s order by image_id, position", ids,
 		func(rows *sql.Rows) error {
 			var id int64
 			var format inventory.Format
@@ -162,7 +163,7 @@ func (c *changeSet) loadFacets(ctx context.Context, ids []int64) error {
 		repositories[c.rows[id].RepositoryID] = nil
 	}
 	for id := range repositories {
-		if repositories[id], err = column[string](ctx, c.tx, "select team from team_repositories where repository_id = $1 order by team", id); err != nil {
+		if repositories[id], err = database.Column[string](ctx, c.tx, "select team from team_repositories where repository_id = $1 order by team", id); err != nil {
 			return err
 		}
 	}
@@ -245,17 +246,17 @@ func (c *changeSet) save(ctx context.Context) error {
 			restatus[r.Status] = append(restatus[r.Status], id)
 		}
 	}
-	if err := insert(ctx, c.tx, "insert into images ("+imageColumns+")", changed, imageUpdate); err != nil {
+	if err := database.Insert(ctx, c.tx, "insert into images ("+imageColumns+")", changed, imageUpdate); err != nil {
 		return err
 	}
-	if err := execIn(ctx, c.tx, "delete from image_facets where image_id in %s", refacet); err != nil {
+	if err := database.ExecIn(ctx, c.tx, "delete from image_facets where image_id in %s", refacet); err != nil {
 		return err
 	}
-	if err := insert(ctx, c.tx, "insert into image_facets (image_id, kind, value, status)", facets, ""); err != nil {
+	if err := database.Insert(ctx, c.tx, "insert into image_facets (image_id, kind, value, status)", facets, ""); err != nil {
 		return err
 	}
 	for status, ids := range restatus {
-		if err := execIn(ctx, c.tx, "update image_facets set status = $1 where image_id in %s", ids, status); err != nil {
+		if err := database.ExecIn(ctx, c.tx, "update image_facets set status = $1 where image_id in %s", ids, status); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // forGood is a holds_until that never comes.
@@ -30,7 +31,7 @@ func (d *DB) SignedImages(ctx context.Context, id inventory.SignerID, before int
 		before = math.MaxInt64
 	}
 	var list []inventory.SignedImage
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		signers := map[string]*inventory.Signer{}
 		names := map[int64]string{}
 		var (
@@ -41,7 +42,7 @@ func (d *DB) SignedImages(ctx context.Context, id inventory.SignerID, before int
 			signer string
 			until  int64
 		)
-		err := each(ctx, q, `
+		err := database.Each(ctx, q, `
 			select i.id, i.repository_id, i.checked_at is not null, i.failure_reason, i.failure_whole or i.recheck_failed,
 			       q.id is not null, s.signer_id, s.holds_until
 			from (select image_id
@@ -83,7 +84,7 @@ func (d *DB) SignedImages(ctx context.Context, id inventory.SignerID, before int
 				one.Signatures = append(one.Signatures, s)
 			}
 			return nil
-		}, countSigner, clean(id), before, limit, ms(now))
+		}, countSigner, database.Clean(id), before, limit, ms(now))
 		if err != nil {
 			return err
 		}
@@ -91,7 +92,7 @@ func (d *DB) SignedImages(ctx context.Context, id inventory.SignerID, before int
 		for id := range names {
 			ids = append(ids, id)
 		}
-		err = eachIn(ctx, q, "select id, full_name from repositories where id in %s", ids, func(rows *sql.Rows) error {
+		err = database.EachIn(ctx, q, "select id, full_name from repositories where id in %s", ids, func(rows *sql.Rows) error {
 			var id int64
 			var name string
 			err := rows.Scan(&id, &name)
@@ -110,7 +111,7 @@ func (d *DB) SignedImages(ctx context.Context, id inventory.SignerID, before int
 // there are left out.
 func (d *DB) ImagesByID(ctx context.Context, ids []int64, now time.Time) ([]inventory.Image, error) {
 	var list []inventory.Image
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		rows, err := imageRows(ctx, q, "id in %s", ids)
 		if err != nil {
 			return err
@@ -127,9 +128,9 @@ func (d *DB) ImagesByID(ctx context.Context, ids []int64, now time.Time) ([]inve
 func (d *DB) TeamsOf(ctx context.Context, repositories []int64) ([]string, error) {
 	repositories = slices.Sorted(slices.Values(repositories))
 	var teams []string
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		seen := map[string]bool{}
-		return eachIn(ctx, q, "select distinct team from team_repositories where repository_id in %s", repositories, func(rows *sql.Rows) error {
+		return database.EachIn(ctx, q, "select distinct team from team_repositories where repository_id in %s", repositories, func(rows *sql.Rows) error {
 			var team string
 			err := rows.Scan(&team)
 			if err == nil && !seen[team] {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // StaleVerdicts returns up to limit images whose verdict has to be judged
@@ -27,8 +28,8 @@ func (d *DB) StaleVerdicts(ctx context.Context, now time.Time, limit int) ([]int
 		revision int64
 	}
 	var through []decided
-	err := d.read(ctx, func(q querier) (err error) {
-		ids, err = column[int64](ctx, q, `
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
+		ids, err = database.Column[int64](ctx, q, `
 			select id
 			from images
 			where review_at <= $1
@@ -38,8 +39,8 @@ func (d *DB) StaleVerdicts(ctx context.Context, now time.Time, limit int) ([]int
 			return err
 		}
 		var signers []decided
-		err = each(ctx, q, "select id, decided_revision from signers where rejudge order by id limit 100",
-			scanInto(&signers, func(s *decided) []any { return []any{&s.id, &s.revision} }))
+		err = database.Each(ctx, q, "select id, decided_revision from signers where rejudge order by id limit 100",
+			database.ScanInto(&signers, func(s *decided) []any { return []any{&s.id, &s.revision} }))
 		if err != nil {
 			return err
 		}
@@ -47,7 +48,7 @@ func (d *DB) StaleVerdicts(ctx context.Context, now time.Time, limit int) ([]int
 			if len(ids) >= limit {
 				break
 			}
-			more, err := column[int64](ctx, q, `
+			more, err := database.Column[int64](ctx, q, `
 				select image_id
 				from image_signers
 				where signer_id = $1 and judged < $2
@@ -67,7 +68,7 @@ func (d *DB) StaleVerdicts(ctx context.Context, now time.Time, limit int) ([]int
 		return nil, err
 	}
 	if len(through) > 0 {
-		err = d.write(ctx, func(tx querier) error {
+		err = d.sql.Write(ctx, func(tx database.Querier) error {
 			for _, s := range through {
 				_, err := tx.ExecContext(ctx, `
 					update signers
@@ -95,7 +96,7 @@ func (d *DB) RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Ve
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		if is, err := d.decisionsRevision(ctx, tx); err != nil {
 			return err
 		} else if is != revision {
@@ -106,7 +107,7 @@ func (d *DB) RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Ve
 			return err
 		}
 		decided := map[int64]decidedSigner{} // by the latest decision
-		err := eachIn(ctx, tx, `
+		err := database.EachIn(ctx, tx, `
 			select i.image_id, s.id, s.name, s.decided_revision
 			from image_signers i
 			join signers s on s.id = i.signer_id
@@ -133,7 +134,7 @@ func (d *DB) RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Ve
 		if err := c.explainJudgements(ctx, decided); err != nil {
 			return err
 		}
-		if err := execIn(ctx, tx, "update image_signers set judged = $1 where image_id in %s", judged, revision); err != nil {
+		if err := database.ExecIn(ctx, tx, "update image_signers set judged = $1 where image_id in %s", judged, revision); err != nil {
 			return err
 		}
 		return c.save(ctx)

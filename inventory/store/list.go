@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // The bounds that keep a page from costing what the inventory holds. A list
@@ -30,7 +31,7 @@ func (d *DB) Images(ctx context.Context, f inventory.ImageFilter, p inventory.Pa
 		return inventory.ImageList{}, err
 	}
 	var list inventory.ImageList
-	err = d.read(ctx, func(q querier) error {
+	err = d.sql.Read(ctx, func(q database.Querier) error {
 		s, err := d.selectImages(ctx, q, f, now)
 		if err != nil || s.nothing {
 			return err
@@ -70,7 +71,7 @@ func (d *DB) Images(ctx context.Context, f inventory.ImageFilter, p inventory.Pa
 
 // walk gathers a page of ids from the candidates of the first source that every
 // filter holds, and fills in the list's totals and next page.
-func (s *selection) walk(ctx context.Context, q querier, sources []source, before int64, size int, list *inventory.ImageList) ([]int64, error) {
+func (s *selection) walk(ctx context.Context, q database.Querier, sources []source, before int64, size int, list *inventory.ImageList) ([]int64, error) {
 	from, top := sources[0], int64(newest)
 	seen, total, err := s.count(ctx, q, from, top, from.most())
 	if err == nil && total == 0 && seen == from.most() {
@@ -122,7 +123,7 @@ func (c source) most() int {
 }
 
 // byDigest lists what a part of a digest selects: at most a thousand images.
-func (s *selection) byDigest(ctx context.Context, q querier, list *inventory.ImageList, before int64, size int) (ids []int64, next string, err error) {
+func (s *selection) byDigest(ctx context.Context, q database.Querier, list *inventory.ImageList, before int64, size int) (ids []int64, next string, err error) {
 	candidates, err := digestRange(ctx, q, s.digest, countWalk+1)
 	if err != nil {
 		return nil, "", err
@@ -151,8 +152,8 @@ func (s *selection) byDigest(ctx context.Context, q querier, list *inventory.Ima
 // digestRange returns the images in use whose digest begins with a prefix. The
 // upper end is the prefix and a letter beyond the hexadecimal ones, which every
 // collation sorts last.
-func digestRange(ctx context.Context, q querier, prefix string, most int) ([]int64, error) {
-	return column[int64](ctx, q, `
+func digestRange(ctx context.Context, q database.Querier, prefix string, most int) ([]int64, error) {
+	return database.Column[int64](ctx, q, `
 		select id
 		from images
 		where digest >= $1 and digest < $2 and listed

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // populated is a world with a few hundred images of every kind.
@@ -187,13 +188,13 @@ func TestImages_lookThroughABoundedNumber(t *testing.T) {
 
 // explained runs every statement of a read as an explanation first.
 type explained struct {
-	querier
+	database.Querier
 	t     *testing.T
 	plans *[]string
 }
 
 func (e explained) explain(ctx context.Context, query string, args []any) {
-	rows, err := e.querier.QueryContext(ctx, "explain query plan "+query, args...)
+	rows, err := e.Querier.QueryContext(ctx, "explain query plan "+query, args...)
 	if err != nil {
 		e.t.Fatalf("explaining %s: %v", query, err)
 	}
@@ -210,12 +211,12 @@ func (e explained) explain(ctx context.Context, query string, args []any) {
 
 func (e explained) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	e.explain(ctx, query, args)
-	return e.querier.QueryContext(ctx, query, args...)
+	return e.Querier.QueryContext(ctx, query, args...)
 }
 
 func (e explained) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	e.explain(ctx, query, args)
-	return e.querier.QueryRowContext(ctx, query, args...)
+	return e.Querier.QueryRowContext(ctx, query, args...)
 }
 
 // No list reads a table of images from end to end or sorts one.
@@ -231,7 +232,7 @@ func TestImages_everyPlanUsesAnIndex(t *testing.T) {
 		for _, status := range []inventory.Status{"", inventory.Trusted, inventory.Quarantined} {
 			f.Status = status
 			var plans []string
-			w.must(w.db.read(t.Context(), func(q querier) error {
+			w.must(w.db.sql.Read(t.Context(), func(q database.Querier) error {
 				q = explained{q, t, &plans}
 				s, err := w.db.selectImages(t.Context(), q, f, w.now)
 				if err != nil || s.nothing {
@@ -296,7 +297,7 @@ func TestImages_everyPlanUsesAnIndex(t *testing.T) {
 func TestFreshen_readsOnlyWhatTimeHasOvertaken(t *testing.T) {
 	w := populated(t, "sqlite:"+t.TempDir()+"/signboard.db")
 	var plans []string
-	explained{w.db.reader, t, &plans}.explain(t.Context(), overtaken, []any{ms(w.now)})
+	explained{w.db.sql.Reader, t, &plans}.explain(t.Context(), overtaken, []any{ms(w.now)})
 	if len(plans) == 0 {
 		t.Error("nothing was explained")
 	}

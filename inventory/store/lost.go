@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // LostSignatures lists images in use that are no longer trusted because a
@@ -14,10 +15,10 @@ import (
 // most most; an image once, by its latest.
 func (d *DB) LostSignatures(ctx context.Context, since time.Time, most int) ([]inventory.LostSignature, error) {
 	var list []inventory.LostSignature
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		var ids []int64
 		seen := map[int64]bool{}
-		err := each(ctx, q, `
+		err := database.Each(ctx, q, `
 			with flagged as (
 			  select id, image_id, at
 			  from verdict_history

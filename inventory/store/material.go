@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const (
@@ -28,8 +29,8 @@ const (
 // again by now. Where there is none it costs next to nothing.
 func (d *DB) StaleMaterial(ctx context.Context, registry string, revision int64, now time.Time, limit int) ([]inventory.StoredMaterial, error) {
 	var list []inventory.StoredMaterial
-	err := d.read(ctx, func(q querier) error {
-		id, err := value[int64](ctx, q, "select id from registries where name = $1 and not removed", clean(registry))
+	err := d.sql.Read(ctx, func(q database.Querier) error {
+		id, err := database.Value[int64](ctx, q, "select id from registries where name = $1 and not removed", database.Clean(registry))
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -41,7 +42,7 @@ func (d *DB) StaleMaterial(ctx context.Context, registry string, revision int64,
 			if len(ids) >= limit {
 				break
 			}
-			more, err := column[int64](ctx, q, r.query, append(r.args, limit-len(ids))...)
+			more, err := database.Column[int64](ctx, q, r.query, append(r.args, limit-len(ids))...)
 			if err != nil {
 				return err
 			}
@@ -86,10 +87,10 @@ func staleMaterial(registry, revision int64, now time.Time) []indexRange {
 }
 
 // materials reads what was kept of images, as many as maxMaterialRead allows.
-func materials(ctx context.Context, q querier, ids []int64) ([]inventory.StoredMaterial, error) {
+func materials(ctx context.Context, q database.Querier, ids []int64) ([]inventory.StoredMaterial, error) {
 	var list []inventory.StoredMaterial
 	size := 0
-	err := eachIn(ctx, q, `
+	err := database.EachIn(ctx, q, `
 		select m.image_id, r.full_name, r.name, i.media_type, i.digest, i.size, i.fingerprint, i.trust_revision, m.body
 		from materials m
 		join images i on i.id = m.image_id
@@ -117,11 +118,11 @@ func materials(ctx context.Context, q querier, ids []int64) ([]inventory.StoredM
 
 // Material is what was kept of an image; nil when there is nothing.
 func (d *DB) Material(ctx context.Context, imageID int64) ([]byte, error) {
-	body, err := value[[]byte](ctx, d.reader, "select body from materials where image_id = $1", imageID)
+	body, err := database.Value[[]byte](ctx, d.sql.Reader, "select body from materials where image_id = $1", imageID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	return body, d.explain(err)
+	return body, d.sql.Explain(err)
 }
 
 // RecordReverified stores the results of repeated checks with their verdicts and
@@ -139,7 +140,7 @@ func (d *DB) RecordReverified(ctx context.Context, list []inventory.Reverified, 
 		byID[list[i].Was.ImageID] = &list[i]
 		was = append(was, list[i].Was)
 	}
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		revision, err := d.decisionsRevision(ctx, tx)
 		if err != nil {
 			return err
@@ -187,7 +188,7 @@ func (d *DB) RecordReverified(ctx context.Context, list []inventory.Reverified, 
 			return err
 		}
 		for at, ids := range done {
-			err := execIn(ctx, tx, "update materials set trust_revision = $1, recheck_at = $2, failures = 0 where image_id in %s", ids,
+			err := database.ExecIn(ctx, tx, "update materials set trust_revision = $1, recheck_at = $2, failures = 0 where image_id in %s", ids,
 				byID[ids[0]].TrustRevision, at)
 			if err != nil {
 				return err
@@ -208,7 +209,7 @@ func (d *DB) RecordReverified(ctx context.Context, list []inventory.Reverified, 
 // makes the repositories of its images due, so that the next look reads them. An
 // image that was looked at meanwhile keeps what that look kept.
 func (d *DB) DiscardMaterial(ctx context.Context, list []inventory.StoredMaterial, now time.Time) error {
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		c := d.changes(tx, now)
 		if err := c.loadUntouched(ctx, list); err != nil {
 			return err
@@ -218,7 +219,7 @@ func (d *DB) DiscardMaterial(ctx context.Context, list []inventory.StoredMateria
 			r.Fingerprint = "" // the next look compares with nothing
 			repositories = append(repositories, r.RepositoryID)
 		}
-		if err := execIn(ctx, tx, "delete from materials where image_id in %s", c.order); err != nil {
+		if err := database.ExecIn(ctx, tx, "delete from materials where image_id in %s", c.order); err != nil {
 			return err
 		}
 		if err := c.save(ctx); err != nil {
@@ -229,14 +230,14 @@ func (d *DB) DiscardMaterial(ctx context.Context, list []inventory.StoredMateria
 		// Two processes that disagree about what can be checked again don't keep
 		// the registry busy: a repository is read once a minute at the most.
 		pause := minRecheck.Milliseconds()
-		err := execIn(ctx, tx, `
+		err := database.ExecIn(ctx, tx, `
 			update repositories
 			set next_due_at = $1
 			where next_due_at > $1 and not gone and coalesce(synced_at, 0) <= $2 and id in %s`, repositories, ms(now), ms(now)-pause)
 		if err != nil {
 			return err
 		}
-		return execIn(ctx, tx, `
+		return database.ExecIn(ctx, tx, `
 			update repositories
 			set next_due_at = synced_at + $1
 			where next_due_at > synced_at + $1 and not gone and synced_at > $2 and id in %s`, repositories, pause, ms(now)-pause)
@@ -317,10 +318,10 @@ func (c *changeSet) keepMaterial(ctx context.Context, found map[int64]*inventory
 			retry = append(retry, id)
 		}
 	}
-	if err := execIn(ctx, c.tx, "delete from materials where image_id in %s", known); err != nil {
+	if err := database.ExecIn(ctx, c.tx, "delete from materials where image_id in %s", known); err != nil {
 		return err
 	}
-	if err := insert(ctx, c.tx, "insert into materials (image_id, registry_id, trust_revision, recheck_at, body)", rows, ""); err != nil {
+	if err := database.Insert(ctx, c.tx, "insert into materials (image_id, registry_id, trust_revision, recheck_at, body)", rows, ""); err != nil {
 		return err
 	}
 	return c.retryMaterial(ctx, retry)
@@ -330,7 +331,7 @@ func (c *changeSet) keepMaterial(ctx context.Context, found map[int64]*inventory
 // once more.
 func (c *changeSet) retryMaterial(ctx context.Context, ids []int64) error {
 	failures := map[int64][]int64{}
-	err := eachIn(ctx, c.tx, "select image_id, failures from materials where image_id in %s", ids, func(rows *sql.Rows) error {
+	err := database.EachIn(ctx, c.tx, "select image_id, failures from materials where image_id in %s", ids, func(rows *sql.Rows) error {
 		var id, n int64
 		err := rows.Scan(&id, &n)
 		failures[n] = append(failures[n], id)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // stale is the material of the registry "local" that another revision than 1, or
@@ -48,7 +49,7 @@ var down = &inventory.LookError{Reason: inventory.ReasonRegistryUnreachable, Mes
 
 func (w *world) materials() int {
 	w.Helper()
-	n, err := value[int](w.Context(), w.db.reader, "select count(*) from materials")
+	n, err := database.Value[int](w.Context(), w.db.sql.Reader, "select count(*) from materials")
 	w.must(err)
 	return n
 }
@@ -169,7 +170,7 @@ func TestStaleMaterial_everyRangeIsReadFromAnIndex(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/signboard.db")
 	for _, r := range staleMaterial(1, 2, w.now) {
 		var plans []string
-		explained{w.db.reader, t, &plans}.explain(t.Context(), r.query, append(r.args, 10))
+		explained{w.db.sql.Reader, t, &plans}.explain(t.Context(), r.query, append(r.args, 10))
 		if len(plans) != 1 || !strings.HasPrefix(plans[0], "SEARCH materials USING COVERING INDEX materials_re") {
 			t.Errorf("the plan is %q", plans)
 		}

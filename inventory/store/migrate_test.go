@@ -1,7 +1,9 @@
 package store
 
 import (
+	"database/sql"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,12 +16,16 @@ import (
 // at makes a database with the schema of an earlier version, and what it held.
 func at(t *testing.T, dsn string, version int64, statements ...string) {
 	t.Helper()
-	d, err := connect(t.Context(), dsn)
+	name, dialect := "pgx", goose.DialectPostgres
+	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+		name, dialect, dsn = "sqlite", goose.DialectSQLite3, path
+	}
+	db, err := sql.Open(name, dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
-	provider, err := goose.NewProvider(d.dialect.goose, d.bulk.DB, migrations.FS)
+	defer db.Close()
+	provider, err := goose.NewProvider(dialect, db, migrations.FS)
 	if err == nil {
 		_, err = provider.UpTo(t.Context(), version)
 	}
@@ -27,7 +33,7 @@ func at(t *testing.T, dsn string, version int64, statements ...string) {
 		t.Fatalf("schema %d: %v", version, err)
 	}
 	for _, s := range statements {
-		if _, err := d.bulk.ExecContext(t.Context(), s); err != nil {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
 			t.Fatalf("%s: %v", s, err)
 		}
 	}

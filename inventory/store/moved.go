@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // MovedTags lists tags that moved from one image to another since a moment and
 // still point where they moved to, the latest first, at most most.
 func (d *DB) MovedTags(ctx context.Context, since time.Time, most int) ([]inventory.MovedTag, error) {
 	var list []inventory.MovedTag
-	err := d.read(ctx, func(q querier) error {
-		return each(ctx, q, `
+	err := d.sql.Read(ctx, func(q database.Querier) error {
+		return database.Each(ctx, q, `
 			with moved as (
 			  select id, repository_id, tag, from_digest, to_digest, at
 			  from tag_moves

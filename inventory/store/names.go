@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // repositoryNames are the names of all repositories that aren't gone, kept in
@@ -47,7 +48,7 @@ type repositoryName struct {
 
 // countRepositories notes that a registry has n repositories more or fewer. It
 // comes before all other counters in a transaction.
-func (d *DB) countRepositories(ctx context.Context, tx querier, registry int64, n int, now time.Time) error {
+func (d *DB) countRepositories(ctx context.Context, tx database.Querier, registry int64, n int, now time.Time) error {
 	if n == 0 {
 		return nil
 	}
@@ -58,8 +59,8 @@ func (d *DB) countRepositories(ctx context.Context, tx querier, registry int64, 
 }
 
 // repositoryNames reads the names, from memory unless they changed.
-func (d *DB) repositoryNames(ctx context.Context, q querier) ([]repositoryName, error) {
-	revision, err := value[int64](ctx, q, "select value from revisions where name = 'repositories'")
+func (d *DB) repositoryNames(ctx context.Context, q database.Querier) ([]repositoryName, error) {
+	revision, err := database.Value[int64](ctx, q, "select value from revisions where name = 'repositories'")
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func (d *DB) repositoryNames(ctx context.Context, q querier) ([]repositoryName, 
 		return list, nil
 	}
 	list = nil
-	err = each(ctx, q, "select id, full_name, name from repositories where not gone", func(rows *sql.Rows) error {
+	err = database.Each(ctx, q, "select id, full_name, name from repositories where not gone", func(rows *sql.Rows) error {
 		var r repositoryName
 		err := rows.Scan(&r.id, &r.full, &r.name)
 		r.lower = strings.ToLower(r.full)
@@ -92,7 +93,7 @@ func (d *DB) repositoryNames(ctx context.Context, q querier) ([]repositoryName, 
 // matchRepositories finds the repositories that a pattern and all of the words
 // (in lower case) match, and says how many there are in all. The answer isn't to
 // be changed.
-func (d *DB) matchRepositories(ctx context.Context, q querier, pattern inventory.Glob, words []string) (found map[int64]bool, known int, err error) {
+func (d *DB) matchRepositories(ctx context.Context, q database.Querier, pattern inventory.Glob, words []string) (found map[int64]bool, known int, err error) {
 	names, err := d.repositoryNames(ctx, q)
 	if err != nil {
 		return nil, 0, err

@@ -25,10 +25,10 @@ func TestSearchRepositories_findsWhatChangedSinceTheNamesWereRead(t *testing.T) 
 					t.Errorf("%s: found %q, and should %q", when, have, want)
 				}
 				for range 2 { // the second time from memory
-					if found, _, err := db.matchRepositories(t.Context(), db.reader, "**", []string{"api"}); err != nil || len(found) != len(want) {
+					if found, _, err := db.matchRepositories(t.Context(), db.sql.Reader, "**", []string{"api"}); err != nil || len(found) != len(want) {
 						t.Errorf("%s: a pattern selects %v, %v, and should %q", when, found, err, want)
 					}
-					if found, _, err := db.matchRepositories(t.Context(), db.reader, "nothing/**", []string{"api"}); err != nil || len(found) != 0 {
+					if found, _, err := db.matchRepositories(t.Context(), db.sql.Reader, "nothing/**", []string{"api"}); err != nil || len(found) != 0 {
 						t.Errorf("%s: another pattern selects %v, %v", when, found, err)
 					}
 				}

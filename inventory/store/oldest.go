@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // OldestImages lists one page of a team's images in use (inventory.NoTeam's: of
@@ -21,13 +22,13 @@ func (d *DB) OldestImages(ctx context.Context, team string, status inventory.Sta
 	if err != nil {
 		return nil, "", err
 	}
-	err = d.read(ctx, func(q querier) error {
-		ids, err := column[int64](ctx, q, `
+	err = d.sql.Read(ctx, func(q database.Querier) error {
+		ids, err := database.Column[int64](ctx, q, `
 			select image_id
 			from image_facets
 			where kind = $1 and value = $2 and status = $3 and image_id > $4
 			order by image_id
-			limit $5`, countTeam, clean(team), status, after, p.Size()+1)
+			limit $5`, countTeam, database.Clean(team), status, after, p.Size()+1)
 		if err != nil {
 			return err
 		}
@@ -60,14 +61,14 @@ func parseUpward(cursor string) (int64, error) {
 // most that their registry still lists.
 func (d *DB) RepositoriesOf(ctx context.Context, team string, most int) ([]string, error) {
 	var names []string
-	err := d.read(ctx, func(q querier) (err error) {
-		names, err = column[string](ctx, q, `
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
+		names, err = database.Column[string](ctx, q, `
 			select r.full_name
 			from (select repository_id from team_repositories where team = $1 order by repository_id limit $2) as first
 			join repositories r on r.id = first.repository_id
 			where not r.gone
 			order by r.id
-			limit $3`, clean(team), countWalk, most)
+			limit $3`, database.Clean(team), countWalk, most)
 		return err
 	})
 	slices.Sort(names)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
+	"signboard/inventory/store/database/databasetest"
 )
 
 // pageReading is what a page reads.
@@ -213,14 +214,14 @@ var growing = []string{
 func TestPages_noPlanWalksThroughWhatGrows(t *testing.T) {
 	w := newWorld(t, "sqlite:"+t.TempDir()+"/signboard.db")
 	sized(w, 400)
-	w.db.reader.SetMaxOpenConns(1)
+	w.db.sql.Reader.SetMaxOpenConns(1)
 	alias := regexp.MustCompile(`(?i)\b(?:from|join)\s+(\w+)(?:\s+as)?\s+(\w)\b`)
 	kept := func() (texts []string) {
-		conn, err := w.db.reader.Conn(t.Context())
+		conn, err := w.db.sql.Reader.Conn(t.Context())
 		w.must(err)
 		defer conn.Close()
 		w.must(conn.Raw(func(driver any) error {
-			texts = slices.Sorted(maps.Keys(driver.(*preparedConn).byText))
+			texts = driver.(interface{ Prepared() []string }).Prepared()
 			return nil
 		}))
 		return texts
@@ -246,7 +247,7 @@ func TestPages_noPlanWalksThroughWhatGrows(t *testing.T) {
 				args = append(args, 7)
 			}
 			var plans []string
-			explained{w.db.reader, t, &plans}.explain(t.Context(), text, args)
+			explained{w.db.sql.Reader, t, &plans}.explain(t.Context(), text, args)
 			for _, plan := range plans {
 				step, _, _ := strings.Cut(plan, "\t")
 				what, rest, _ := strings.Cut(step, " ")
@@ -311,7 +312,7 @@ func TestPages_rowsReadDoNotGrow(t *testing.T) {
 // rowsRead is how many rows of each table the server reads for each reading among
 // n images, when it isn't the first: what is kept in memory was read before.
 func rowsRead(t *testing.T, n int) map[string]map[string]int64 {
-	ctx, dsn := t.Context(), postgresSchema(t)
+	ctx, dsn := t.Context(), databasetest.PostgresSchema(t)
 	w := newWorld(t, dsn)
 	sized(w, n)
 	w.must(w.db.Close()) // idle connections account for what they did when it suits them
@@ -323,14 +324,14 @@ func rowsRead(t *testing.T, n int) map[string]map[string]int64 {
 	u.RawQuery = q.Encode()
 	db := open(t, u.String())
 	db.clock = w.db.clock
-	db.reader.SetMaxOpenConns(1)
-	_, err = db.reader.ExecContext(ctx, "vacuum analyze")
+	db.sql.Reader.SetMaxOpenConns(1)
+	_, err = db.sql.Reader.ExecContext(ctx, "vacuum analyze")
 	w.must(err)
 	state := func() map[string]int64 {
-		_, err := db.reader.ExecContext(ctx, "select pg_stat_force_next_flush()")
+		_, err := db.sql.Reader.ExecContext(ctx, "select pg_stat_force_next_flush()")
 		w.must(err)
 		rows := map[string]int64{}
-		w.must(each(ctx, db.reader, `
+		w.must(database.Each(ctx, db.sql.Reader, `
 			select t.relname, t.seq_tup_read
 			       + coalesce((select sum(i.idx_tup_read) from pg_stat_user_indexes i where i.relid = t.relid), 0)::bigint
 			from pg_stat_user_tables t

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // SyncState says how far the sync of a registry is, of what the scope holds:
@@ -15,7 +16,7 @@ import (
 // before a crash or after.
 func (d *DB) SyncState(ctx context.Context, scope inventory.SyncScope, now time.Time) (inventory.SyncState, error) {
 	var s inventory.SyncState
-	err := d.read(ctx, func(q querier) (err error) {
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
 		var id int64
 		var rows inventory.Progress
 		if id, rows, s, err = d.syncState(ctx, q, scope, now); err != nil {
@@ -32,7 +33,7 @@ func (d *DB) SyncState(ctx context.Context, scope inventory.SyncScope, now time.
 
 // syncState reads the state without its progress, of which it counts what the
 // rows of repositories say.
-func (d *DB) syncState(ctx context.Context, q querier, scope inventory.SyncScope, now time.Time) (id int64, rows inventory.Progress, s inventory.SyncState, err error) {
+func (d *DB) syncState(ctx context.Context, q database.Querier, scope inventory.SyncScope, now time.Time) (id int64, rows inventory.Progress, s inventory.SyncState, err error) {
 	var (
 		began     int64
 		cancelled string
@@ -57,7 +58,7 @@ func (d *DB) syncState(ctx context.Context, q querier, scope inventory.SyncScope
 }
 
 // together is what rows and processes together say.
-func together(ctx context.Context, q querier, registry int64, rows inventory.Progress, began *time.Time) (inventory.Progress, error) {
+func together(ctx context.Context, q database.Querier, registry int64, rows inventory.Progress, began *time.Time) (inventory.Progress, error) {
 	list, err := workersOf(ctx, q, registry)
 	p, _ := list.complete(rows, began)
 	p.Registry = rows.Registry
@@ -71,7 +72,7 @@ func unknownRegistry(name string) error {
 // remaining counts the repositories of a registry that the scope holds: those
 // that aren't due were read. It reads an index of as many entries as the
 // registry has repositories, and no row.
-func remaining(ctx context.Context, q querier, registry int64, scope inventory.SyncScope, now time.Time) (inventory.Progress, error) {
+func remaining(ctx context.Context, q database.Querier, registry int64, scope inventory.SyncScope, now time.Time) (inventory.Progress, error) {
 	p := inventory.Progress{Registry: scope.Registry}
 	var left, tagsLeft int
 	if scope.Repository == "" {
@@ -89,7 +90,7 @@ func remaining(ctx context.Context, q querier, registry int64, scope inventory.S
 			return p, err
 		}
 	} else {
-		err := each(ctx, q, `
+		err := database.Each(ctx, q, `
 			select name, next_due_at, tag_count
 			from repositories
 			where registry_id = $1 and not gone`, func(rows *sql.Rows) error {
@@ -127,9 +128,9 @@ type worker struct {
 
 type workers []worker
 
-func workersOf(ctx context.Context, q querier, registry int64) (workers, error) {
+func workersOf(ctx context.Context, q database.Querier, registry int64) (workers, error) {
 	var list workers
-	err := each(ctx, q, `
+	err := database.Each(ctx, q, `
 		select pass_at, updated_at, running, progress
 		from sync_workers
 		where registry_id = $1
@@ -176,7 +177,7 @@ func (list workers) complete(rows inventory.Progress, began *time.Time) (p inven
 // since the sync began, and nothing of it is failing, that was a complete sync.
 func (d *DB) RecordProgress(ctx context.Context, r inventory.SyncReport, now time.Time) (inventory.SyncState, error) {
 	var state inventory.SyncState
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		id, rows, s, err := d.syncState(ctx, tx, inventory.SyncScope{Registry: r.Registry}, now)
 		if err != nil {
 			return err
@@ -186,7 +187,7 @@ func (d *DB) RecordProgress(ctx context.Context, r inventory.SyncReport, now tim
 			began = ms(*s.BeganAt)
 		}
 		running := r.Running && r.Cancels == s.Cancels
-		err = insert(ctx, tx, "insert into sync_workers (registry_id, owner, pass_at, running, updated_at, progress)",
+		err = database.Insert(ctx, tx, "insert into sync_workers (registry_id, owner, pass_at, running, updated_at, progress)",
 			[][]any{{id, r.Owner, began, running, ms(now), jsonOf(r.Progress)}},
 			`on conflict (registry_id, owner) do update
 			set pass_at = excluded.pass_at, running = excluded.running, updated_at = excluded.updated_at, progress = excluded.progress`)
@@ -221,7 +222,7 @@ func (d *DB) RecordProgress(ctx context.Context, r inventory.SyncReport, now tim
 
 // completed notes, once per sync, that it was a complete one. What is due again
 // by then doesn't matter: a slow registry would never be done.
-func completed(ctx context.Context, tx querier, registry int64, now time.Time) error {
+func completed(ctx context.Context, tx database.Querier, registry int64, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `
 		update registries
 		set last_complete_at = $1
@@ -235,8 +236,8 @@ func completed(ctx context.Context, tx querier, registry int64, now time.Time) e
 // RecordSyncRequest makes a registry due now, with the entry that says who
 // asked. It fails with NotFound when no registry is called that.
 func (d *DB) RecordSyncRequest(ctx context.Context, registry string, now time.Time, entry inventory.AuditEntry) error {
-	err := d.writeDurably(ctx, func(tx querier) error {
-		known, err := value[bool](ctx, tx, "select exists (select 1 from registries where name = $1 and not removed)", registry)
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
+		known, err := database.Value[bool](ctx, tx, "select exists (select 1 from registries where name = $1 and not removed)", registry)
 		if err != nil {
 			return err
 		}
@@ -260,13 +261,13 @@ func (d *DB) RecordSyncRequest(ctx context.Context, registry string, now time.Ti
 // changes, and what a hint has made urgent stays so. It fails with NotFound when
 // no registry is called that, and with Conflict when there is nothing to end.
 func (d *DB) RecordCancellation(ctx context.Context, registry string, now time.Time, entry inventory.AuditEntry) error {
-	err := d.writeDurably(ctx, func(tx querier) error {
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
 		var id, interval, due int64
 		var started sql.NullInt64
 		err := tx.QueryRowContext(ctx, `
 			select id, interval_ms, next_due_at, sync_started_at
 			from registries
-			where name = $1 and not removed`+d.dialect.forUpdate, registry).Scan(&id, &interval, &due, &started)
+			where name = $1 and not removed`+d.sql.ForUpdate, registry).Scan(&id, &interval, &due, &started)
 		if errors.Is(err, sql.ErrNoRows) {
 			return unknownRegistry(registry)
 		}
@@ -311,9 +312,9 @@ func (d *DB) RecordCancellation(ctx context.Context, registry string, now time.T
 // of any; empty when none is known.
 func (d *DB) KnownRepository(ctx context.Context, registry string) (string, error) {
 	var name string
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		var err error
-		name, err = value[string](ctx, q, `
+		name, err = database.Value[string](ctx, q, `
 			select r.name
 			from repositories r
 			join registries g on g.id = r.registry_id

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // lapseAfter is how long after its end a quarantine still marks its images. It
@@ -30,9 +31,9 @@ func scanQuarantine(rows interface{ Scan(...any) error }) (inventory.Quarantine,
 	return q, err
 }
 
-func quarantines[K any](ctx context.Context, q querier, condition string, keys []K, args ...any) ([]inventory.Quarantine, error) {
+func quarantines[K any](ctx context.Context, q database.Querier, condition string, keys []K, args ...any) ([]inventory.Quarantine, error) {
 	var list []inventory.Quarantine
-	err := eachIn(ctx, q, "select "+quarantineColumns+" from quarantines where "+condition, keys, func(rows *sql.Rows) error {
+	err := database.EachIn(ctx, q, "select "+quarantineColumns+" from quarantines where "+condition, keys, func(rows *sql.Rows) error {
 		one, err := scanQuarantine(rows)
 		list = append(list, one)
 		return err
@@ -65,7 +66,7 @@ func (c *changeSet) mark(ctx context.Context, ids []int64) error {
 		best[id] = byDigest[c.rows[id].Digest]
 	}
 	for repository, members := range repositories {
-		name, err := value[string](ctx, c.tx, "select full_name from repositories where id = $1", repository)
+		name, err := database.Value[string](ctx, c.tx, "select full_name from repositories where id = $1", repository)
 		if err != nil {
 			return err
 		}
@@ -79,7 +80,7 @@ func (c *changeSet) mark(ctx context.Context, ids []int64) error {
 			byTag[q.Tag] = longer(byTag[q.Tag], &q, c.now)
 			names = append(names, q.Tag)
 		}
-		err = eachIn(ctx, c.tx, "select name, image_id from tags where repository_id = $1 and name in %s", names, func(rows *sql.Rows) error {
+		err = database.EachIn(ctx, c.tx, "select name, image_id from tags where repository_id = $1 and name in %s", names, func(rows *sql.Rows) error {
 			var tag string
 			var id int64
 			if err := rows.Scan(&tag, &id); err != nil {
@@ -120,7 +121,7 @@ func longer(a, b *inventory.Quarantine, now time.Time) *inventory.Quarantine {
 // Quarantine returns one quarantine, or NotFound.
 func (d *DB) Quarantine(ctx context.Context, id string) (inventory.Quarantine, error) {
 	var one inventory.Quarantine
-	err := d.read(ctx, func(q querier) (err error) {
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
 		one, err = scanQuarantine(q.QueryRowContext(ctx, "select "+quarantineColumns+" from quarantines where id = $1", id))
 		if errors.Is(err, sql.ErrNoRows) {
 			return inventory.Errorf(inventory.NotFound, "There is no such quarantine.")
@@ -134,11 +135,11 @@ func (d *DB) Quarantine(ctx context.Context, id string) (inventory.Quarantine, e
 }
 
 // countHeld says how many images in use a quarantine covers.
-func countHeld(ctx context.Context, q querier, one *inventory.Quarantine) (err error) {
+func countHeld(ctx context.Context, q database.Querier, one *inventory.Quarantine) (err error) {
 	if one.Digest != "" {
-		one.Images, err = value[int](ctx, q, "select count(*) from images where digest = $1 and listed", one.Digest)
+		one.Images, err = database.Value[int](ctx, q, "select count(*) from images where digest = $1 and listed", one.Digest)
 	} else {
-		one.Images, err = value[int](ctx, q, `
+		one.Images, err = database.Value[int](ctx, q, `
 			select count(*)
 			from tags t
 			join images i on i.id = t.image_id
@@ -156,12 +157,12 @@ func (d *DB) Quarantines(ctx context.Context, standing bool, p inventory.Page, n
 	}
 	var list []inventory.Quarantine
 	next := ""
-	err = d.read(ctx, func(q querier) error {
+	err = d.sql.Read(ctx, func(q database.Querier) error {
 		condition := "released_at is null and (expires_at is null or expires_at > $1)"
 		if !standing {
 			condition = "(released_at is not null or expires_at <= $1)"
 		}
-		err := each(ctx, q, `
+		err := database.Each(ctx, q, `
 			select `+quarantineColumns+`
 			from quarantines
 			where `+condition+` and (at, id) < ($2, $3)
@@ -195,7 +196,7 @@ func (d *DB) Quarantines(ctx context.Context, standing bool, p inventory.Page, n
 // RecordQuarantine stores a quarantine with its audit entry and holds the
 // images it matches, in one transaction.
 func (d *DB) RecordQuarantine(ctx context.Context, q inventory.Quarantine, entry inventory.AuditEntry) error {
-	err := d.writeDurably(ctx, func(tx querier) error {
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
 		// Nobody stores images meanwhile who would miss the quarantine.
 		if _, err := lockRevision(ctx, d, tx, "decisions"); err != nil {
 			return err
@@ -203,7 +204,7 @@ func (d *DB) RecordQuarantine(ctx context.Context, q inventory.Quarantine, entry
 		if err := d.appendAudit(ctx, tx, entry); err != nil {
 			return err
 		}
-		err := insert(ctx, tx, "insert into quarantines ("+quarantineColumns+")", [][]any{{
+		err := database.Insert(ctx, tx, "insert into quarantines ("+quarantineColumns+")", [][]any{{
 			q.ID, q.Digest, q.Repository, q.Tag, q.Reason, q.By, ms(q.At), msOrNull(q.ExpiresAt),
 			msOrNull(q.ReleasedAt), q.ReleasedBy, q.ReleasedReason}}, "")
 		if err != nil {
@@ -221,7 +222,7 @@ func (d *DB) RecordQuarantine(ctx context.Context, q inventory.Quarantine, entry
 // marks on its images, in one transaction. It fails with Conflict when it no
 // longer stands.
 func (d *DB) RecordRelease(ctx context.Context, q inventory.Quarantine, entry inventory.AuditEntry) error {
-	err := d.writeDurably(ctx, func(tx querier) error {
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
 		if _, err := lockRevision(ctx, d, tx, "decisions"); err != nil {
 			return err
 		}
@@ -251,14 +252,14 @@ func (d *DB) RecordRelease(ctx context.Context, q inventory.Quarantine, entry in
 }
 
 // remark marks the images that a quarantine matches again after it changed.
-func (d *DB) remark(ctx context.Context, tx querier, q inventory.Quarantine, now time.Time) error {
+func (d *DB) remark(ctx context.Context, tx database.Querier, q inventory.Quarantine, now time.Time) error {
 	c := d.changes(tx, now)
 	var err error
 	if q.Digest != "" {
 		err = load(ctx, c, "digest in %s", []inventory.Digest{q.Digest})
 	} else {
 		var ids []int64
-		ids, err = column[int64](ctx, tx, `
+		ids, err = database.Column[int64](ctx, tx, `
 			select t.image_id
 			from tags t
 			join repositories r on r.id = t.repository_id
@@ -284,12 +285,12 @@ func (d *DB) remark(ctx context.Context, tx querier, q inventory.Quarantine, now
 func (d *DB) lapse(ctx context.Context, now time.Time) error {
 	const ended = "expires_at <= $1 and released_at is null and not lapsed"
 	before := ms(now.Add(-lapseAfter))
-	ids, err := column[string](ctx, d.reader, "select id from quarantines where "+ended+" limit 10", before)
+	ids, err := database.Column[string](ctx, d.sql.Reader, "select id from quarantines where "+ended+" limit 10", before)
 	if err != nil || len(ids) == 0 {
-		return d.explain(err)
+		return d.sql.Explain(err)
 	}
-	return d.write(ctx, func(tx querier) error {
-		list, err := quarantines(ctx, tx, ended+" and id in %s"+d.dialect.forUpdate, ids, before)
+	return d.sql.Write(ctx, func(tx database.Querier) error {
+		list, err := quarantines(ctx, tx, ended+" and id in %s"+d.sql.ForUpdate, ids, before)
 		if err != nil {
 			return err
 		}

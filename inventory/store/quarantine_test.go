@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 func (w *world) quarantine(id string, q inventory.Quarantine) {
@@ -121,7 +122,7 @@ func TestQuarantine_endCountsTheMomentItComes(t *testing.T) {
 		if _, err := w.db.StaleVerdicts(t.Context(), w.now, 10); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := value[int](t.Context(), w.db.reader, "select count(*) from images where quarantine_id is not null"); err != nil || n != 0 || w.held() != 0 {
+		if n, err := database.Value[int](t.Context(), w.db.sql.Reader, "select count(*) from images where quarantine_id is not null"); err != nil || n != 0 || w.held() != 0 {
 			t.Errorf("long after, %d images are marked (%v)", n, err)
 		}
 		w.noDrift()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // tallies count the images in use from the rows themselves, by dimension.
@@ -23,10 +24,10 @@ var tallies = []struct{ kind, value, join string }{
 	{countFormat, "x.format", "join (select distinct image_id, format from signatures) x on x.image_id = i.id"},
 }
 
-func tally(ctx context.Context, q querier) (deltas, error) {
+func tally(ctx context.Context, q database.Querier) (deltas, error) {
 	ds := deltas{}
 	for _, t := range tallies {
-		err := each(ctx, q, `
+		err := database.Each(ctx, q, `
 			select `+t.value+`, i.status, count(*),
 			  sum(case when i.quarantine_id is not null then 1 else 0 end),
 			  sum(case when i.last_good_status <> '' then 1 else 0 end)
@@ -47,7 +48,7 @@ func tally(ctx context.Context, q querier) (deltas, error) {
 			return nil, err
 		}
 	}
-	err := each(ctx, q, "select standing, count(*) from signers group by standing", func(rows *sql.Rows) error {
+	err := database.Each(ctx, q, "select standing, count(*) from signers group by standing", func(rows *sql.Rows) error {
 		var standing string
 		var n int64
 		err := rows.Scan(&standing, &n)
@@ -57,7 +58,7 @@ func tally(ctx context.Context, q querier) (deltas, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ds, each(ctx, q, "select registry_id, count(*) from repositories where not gone group by registry_id", func(rows *sql.Rows) error {
+	return ds, database.Each(ctx, q, "select registry_id, count(*) from repositories where not gone group by registry_id", func(rows *sql.Rows) error {
 		var registry, n int64
 		err := rows.Scan(&registry, &n)
 		ds[counterKey{countRepositories, strconv.FormatInt(registry, 10), ""}] = n
@@ -72,11 +73,11 @@ const inUse = `(exists (select 1 from tags t where t.image_id = images.id)
 
 // drift compares everything that is kept up along the way with the rows that it
 // is derived from.
-func drift(ctx context.Context, q querier, now time.Time) ([]string, error) {
+func drift(ctx context.Context, q database.Querier, now time.Time) ([]string, error) {
 	var found []string
 	report := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 
-	ids, err := column[int64](ctx, q, "select id from images where listed <> "+inUse+" order by id limit 20")
+	ids, err := database.Column[int64](ctx, q, "select id from images where listed <> "+inUse+" order by id limit 20")
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func drift(ctx context.Context, q querier, now time.Time) ([]string, error) {
 		return nil, err
 	}
 	have := deltas{}
-	err = each(ctx, q, "select kind, value, status, n from counters", func(rows *sql.Rows) error {
+	err = database.Each(ctx, q, "select kind, value, status, n from counters", func(rows *sql.Rows) error {
 		var k counterKey
 		var n int64
 		err := rows.Scan(&k.kind, &k.value, &k.status, &n)
@@ -129,7 +130,7 @@ func drift(ctx context.Context, q querier, now time.Time) ([]string, error) {
 			byStatus[k] = n
 		}
 	}
-	err = each(ctx, q, "select kind, value, status, count(*) from image_facets group by kind, value, status", func(rows *sql.Rows) error {
+	err = database.Each(ctx, q, "select kind, value, status, count(*) from image_facets group by kind, value, status", func(rows *sql.Rows) error {
 		var k counterKey
 		var n int64
 		err := rows.Scan(&k.kind, &k.value, &k.status, &n)
@@ -140,7 +141,7 @@ func drift(ctx context.Context, q querier, now time.Time) ([]string, error) {
 		return nil, err
 	}
 	compare("facets", facets, byStatus)
-	wrong, err := value[int](ctx, q, `
+	wrong, err := database.Value[int](ctx, q, `
 		select count(*)
 		from image_facets f
 		left join images i on i.id = f.image_id
@@ -152,7 +153,7 @@ func drift(ctx context.Context, q querier, now time.Time) ([]string, error) {
 		report("%d facets say another status than their image", wrong)
 	}
 
-	err = each(ctx, q, "select id, images, waiting from signers order by id", func(rows *sql.Rows) error {
+	err = database.Each(ctx, q, "select id, images, waiting from signers order by id", func(rows *sql.Rows) error {
 		var id string
 		var images, waiting int64
 		if err := rows.Scan(&id, &images, &waiting); err != nil {
@@ -172,9 +173,9 @@ func drift(ctx context.Context, q querier, now time.Time) ([]string, error) {
 
 // driftOfDay compares the rows of the day with what was counted, as far as
 // anything was written today.
-func driftOfDay(ctx context.Context, q querier, want deltas, now time.Time, compare func(what string, have, want deltas)) error {
+func driftOfDay(ctx context.Context, q database.Querier, want deltas, now time.Time, compare func(what string, have, want deltas)) error {
 	have, written := deltas{}, map[dimension]bool{}
-	err := each(ctx, q, "select kind, value, status, n from daily_counters where day = $1", func(rows *sql.Rows) error {
+	err := database.Each(ctx, q, "select kind, value, status, n from daily_counters where day = $1", func(rows *sql.Rows) error {
 		var k counterKey
 		var n int64
 		err := rows.Scan(&k.kind, &k.value, &k.status, &n)
@@ -196,7 +197,7 @@ func driftOfDay(ctx context.Context, q querier, want deltas, now time.Time, comp
 // those of the present. It reads the whole inventory.
 func (d *DB) Recount(ctx context.Context, now time.Time) ([]string, error) {
 	var found []string
-	err := d.read(ctx, func(q querier) (err error) {
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
 		found, err = drift(ctx, q, now)
 		return err
 	})
@@ -210,7 +211,7 @@ func (d *DB) Recount(ctx context.Context, now time.Time) ([]string, error) {
 // one transaction, which in a large inventory takes a while.
 func (d *DB) Repair(ctx context.Context, now time.Time) ([]string, error) {
 	var found []string
-	err := d.writeDurably(ctx, func(tx querier) (err error) {
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) (err error) {
 		if _, err := lockRevision(ctx, d, tx, "decisions"); err != nil {
 			return err
 		}

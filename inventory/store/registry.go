@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const registryColumns = `id, name, url, interval_ms, repositories, tags, next_due_at, lease_token,
@@ -49,9 +50,9 @@ func failureOf(reason inventory.Reason, message string, since, at sql.NullInt64)
 // Registries lists the configured registries by name, with their state.
 func (d *DB) Registries(ctx context.Context) ([]inventory.Registry, error) {
 	var list []inventory.Registry
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		list = nil
-		err := each(ctx, q, "select "+registryColumns+" from registries where not removed order by name", func(rows *sql.Rows) error {
+		err := database.Each(ctx, q, "select "+registryColumns+" from registries where not removed order by name", func(rows *sql.Rows) error {
 			r, _, err := scanRegistry(rows)
 			list = append(list, r)
 			return err
@@ -61,14 +62,14 @@ func (d *DB) Registries(ctx context.Context) ([]inventory.Registry, error) {
 		}
 		for i := range list {
 			r := &list[i]
-			r.State.RepositoryCount, err = value[int](ctx, q, `
+			r.State.RepositoryCount, err = database.Value[int](ctx, q, `
 				select coalesce(sum(n), 0)
 				from counters
 				where kind = $1 and value = $2`, countRepositories, strconv.FormatInt(r.ID, 10))
 			if err != nil {
 				return err
 			}
-			r.State.FailingRepos, err = value[int](ctx, q, `
+			r.State.FailingRepos, err = database.Value[int](ctx, q, `
 				select count(*)
 				from repositories
 				where registry_id = $1 and failing_since is not null and not gone`, r.ID)
@@ -95,9 +96,9 @@ func (d *DB) Registries(ctx context.Context) ([]inventory.Registry, error) {
 // the scope is due.
 func (d *DB) ClaimRegistry(ctx context.Context, owner string, scope inventory.SyncScope, now time.Time, lease time.Duration) (*inventory.RegistryWork, error) {
 	var work *inventory.RegistryWork
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		work = nil
-		ids, err := column[int64](ctx, tx, `
+		ids, err := database.Column[int64](ctx, tx, `
 			select id
 			from registries
 			where not removed and next_due_at <= $1 and lease_until <= $1 and ($2 = '' or name = $2)
@@ -128,15 +129,15 @@ func (d *DB) ClaimRegistry(ctx context.Context, owner string, scope inventory.Sy
 }
 
 // registryWork is a leased registry with what the listing is compared with.
-func (d *DB) registryWork(ctx context.Context, tx querier, r inventory.Registry, lease inventory.Lease) (_ *inventory.RegistryWork, err error) {
-	r.State.RepositoryCount, err = value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and not gone and not unlisted", r.ID)
+func (d *DB) registryWork(ctx context.Context, tx database.Querier, r inventory.Registry, lease inventory.Lease) (_ *inventory.RegistryWork, err error) {
+	r.State.RepositoryCount, err = database.Value[int](ctx, tx, "select count(*) from repositories where registry_id = $1 and not gone and not unlisted", r.ID)
 	return &inventory.RegistryWork{Registry: r, Lease: lease}, err
 }
 
 // holdsRegistry fails with ErrLeaseLost unless the registry's lease is still
 // the one that was claimed. The row stays locked, and so do the decisions.
-func (d *DB) holdsRegistry(ctx context.Context, tx querier, w *inventory.RegistryWork) error {
-	token, err := value[int64](ctx, tx, "select lease_token from registries where id = $1 and not removed"+d.dialect.forUpdate, w.Registry.ID)
+func (d *DB) holdsRegistry(ctx context.Context, tx database.Querier, w *inventory.RegistryWork) error {
+	token, err := database.Value[int64](ctx, tx, "select lease_token from registries where id = $1 and not removed"+d.sql.ForUpdate, w.Registry.ID)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && token != w.Lease.Token {
 		return inventory.ErrLeaseLost
 	}
@@ -150,13 +151,13 @@ func (d *DB) holdsRegistry(ctx context.Context, tx querier, w *inventory.Registr
 // unless the verdict has no status, its images are given it, in bounded
 // batches, and its repositories wait until the registry is tried again at next.
 func (d *DB) FailRegistry(ctx context.Context, w *inventory.RegistryWork, failure *inventory.LookError, v inventory.Verdict, next, now time.Time) error {
-	holds := func(tx querier) error { return d.holdsRegistry(ctx, tx, w) }
+	holds := func(tx database.Querier) error { return d.holdsRegistry(ctx, tx, w) }
 	var err error
 	if v.Status != "" {
 		err = d.failImages(ctx, "registry_id", w.Registry.ID, failure, v, now, holds)
 	}
 	if err == nil {
-		err = d.write(ctx, func(tx querier) error {
+		err = d.sql.Write(ctx, func(tx database.Querier) error {
 			if err := holds(tx); err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const repositoryColumns = `id, registry_id, name, full_name, first_seen, last_seen, next_due_at, synced_at,
@@ -37,14 +38,14 @@ func scanRepository(row interface{ Scan(...any) error }) (r inventory.Repository
 // ClaimRepository leases the repository in the scope that has been due longest,
 // with what is known of it, nil when none is due.
 func (d *DB) ClaimRepository(ctx context.Context, owner string, scope inventory.SyncScope, now time.Time, lease time.Duration) (*inventory.RepositoryWork, error) {
-	return d.claimRepository(ctx, owner, now, lease, func(tx querier) (int64, error) { return d.due(ctx, tx, scope, now) })
+	return d.claimRepository(ctx, owner, now, lease, func(tx database.Querier) (int64, error) { return d.due(ctx, tx, scope, now) })
 }
 
 // claimRepository leases the repository that find finds and locks, nil when it
 // finds none.
-func (d *DB) claimRepository(ctx context.Context, owner string, now time.Time, lease time.Duration, find func(tx querier) (int64, error)) (*inventory.RepositoryWork, error) {
+func (d *DB) claimRepository(ctx context.Context, owner string, now time.Time, lease time.Duration, find func(tx database.Querier) (int64, error)) (*inventory.RepositoryWork, error) {
 	var work *inventory.RepositoryWork
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		work = nil
 		id, err := find(tx)
 		if err != nil || id == 0 {
@@ -61,7 +62,7 @@ func (d *DB) claimRepository(ctx context.Context, owner string, now time.Time, l
 		return err
 	})
 	if err == nil && work != nil {
-		err = d.read(ctx, func(q querier) error { return known(ctx, q, work) })
+		err = d.sql.Read(ctx, func(q database.Querier) error { return known(ctx, q, work) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claiming a repository: %w", err)
@@ -70,7 +71,7 @@ func (d *DB) claimRepository(ctx context.Context, owner string, now time.Time, l
 }
 
 // due finds and locks a repository to claim, 0 when there is none.
-func (d *DB) due(ctx context.Context, tx querier, scope inventory.SyncScope, now time.Time) (int64, error) {
+func (d *DB) due(ctx context.Context, tx database.Querier, scope inventory.SyncScope, now time.Time) (int64, error) {
 	type candidate struct {
 		id, due  int64
 		registry string
@@ -79,7 +80,7 @@ func (d *DB) due(ctx context.Context, tx querier, scope inventory.SyncScope, now
 	registry := int64(0)
 	if scope.Registry != "" {
 		var err error
-		registry, err = value[int64](ctx, tx, "select id from registries where name = $1 and not removed", scope.Registry)
+		registry, err = database.Value[int64](ctx, tx, "select id from registries where name = $1 and not removed", scope.Registry)
 		if errors.Is(err, sql.ErrNoRows) {
 			return 0, nil
 		}
@@ -103,9 +104,9 @@ func (d *DB) due(ctx context.Context, tx querier, scope inventory.SyncScope, now
 		if registry != 0 {
 			query, args = query+" and registry_id = $5", append(args, registry)
 		}
-		err := each(ctx, tx, query+`
+		err := database.Each(ctx, tx, query+`
 			order by next_due_at, id
-			limit $4`+d.dialect.forUpdateSkip, scanInto(&page, func(c *candidate) []any { return []any{&c.id, &c.due, &c.registry, &c.name} }), args...)
+			limit $4`+d.sql.ForUpdateSkip, database.ScanInto(&page, func(c *candidate) []any { return []any{&c.id, &c.due, &c.registry, &c.name} }), args...)
 		if err != nil || len(page) == 0 {
 			return 0, err
 		}
@@ -119,9 +120,9 @@ func (d *DB) due(ctx context.Context, tx querier, scope inventory.SyncScope, now
 }
 
 // known fills in what earlier looks at a repository left behind.
-func known(ctx context.Context, q querier, w *inventory.RepositoryWork) error {
+func known(ctx context.Context, q database.Querier, w *inventory.RepositoryWork) error {
 	w.Tags, w.Images = map[string]inventory.Digest{}, map[inventory.Digest]inventory.KnownImage{}
-	err := each(ctx, q, "select name, digest from tags where repository_id = $1", func(rows *sql.Rows) error {
+	err := database.Each(ctx, q, "select name, digest from tags where repository_id = $1", func(rows *sql.Rows) error {
 		var name string
 		var digest inventory.Digest
 		err := rows.Scan(&name, &digest)
@@ -132,7 +133,7 @@ func known(ctx context.Context, q querier, w *inventory.RepositoryWork) error {
 		return err
 	}
 	platforms := map[int64][]inventory.Platform{}
-	err = each(ctx, q, `
+	err = database.Each(ctx, q, `
 		select image_id, platform, digest, media_type, size
 		from platforms
 		where repository_id = $1
@@ -146,7 +147,7 @@ func known(ctx context.Context, q querier, w *inventory.RepositoryWork) error {
 	if err != nil {
 		return err
 	}
-	return each(ctx, q, `
+	return database.Each(ctx, q, `
 		select id, digest, kind, media_type, size, status, fingerprint, trust_revision, recheck_failed
 		from images
 		where repository_id = $1`, func(rows *sql.Rows) error {
@@ -161,7 +162,7 @@ func known(ctx context.Context, q querier, w *inventory.RepositoryWork) error {
 
 // RenewRepository prolongs a lease, or fails with ErrLeaseLost.
 func (d *DB) RenewRepository(ctx context.Context, w *inventory.RepositoryWork, now time.Time, lease time.Duration) error {
-	err := d.write(ctx, func(tx querier) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
 		done, err := tx.ExecContext(ctx, `
 			update repositories
 			set lease_until = $1
@@ -184,25 +185,25 @@ func (d *DB) RenewRepository(ctx context.Context, w *inventory.RepositoryWork, n
 // that names one known repository leaves its registry alone; a pattern, or a
 // name that isn't known, has the registry listed again.
 func (d *DB) MakeDue(ctx context.Context, scope inventory.SyncScope, now time.Time) error {
-	err := d.write(ctx, func(tx querier) error { return d.makeDue(ctx, tx, scope, now) })
+	err := d.sql.Write(ctx, func(tx database.Querier) error { return d.makeDue(ctx, tx, scope, now) })
 	if err != nil {
 		return fmt.Errorf("making repositories due: %w", err)
 	}
 	return nil
 }
 
-func (d *DB) makeDue(ctx context.Context, tx querier, scope inventory.SyncScope, now time.Time) error {
+func (d *DB) makeDue(ctx context.Context, tx database.Querier, scope inventory.SyncScope, now time.Time) error {
 	type repository struct {
 		id         int64
 		full, name string
 	}
 	var all []repository
-	err := each(ctx, tx, `
+	err := database.Each(ctx, tx, `
 		select r.id, r.full_name, r.name
 		from repositories r
 		join registries g on g.id = r.registry_id
 		where not r.gone and ($1 = '' or g.name = $1)
-		order by r.id`, scanInto(&all, func(r *repository) []any { return []any{&r.id, &r.full, &r.name} }), scope.Registry)
+		order by r.id`, database.ScanInto(&all, func(r *repository) []any { return []any{&r.id, &r.full, &r.name} }), scope.Registry)
 	if err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func (d *DB) makeDue(ctx context.Context, tx querier, scope inventory.SyncScope,
 			exact = exact || string(scope.Repository) == r.name || string(scope.Repository) == r.full
 		}
 	}
-	if err := execIn(ctx, tx, "update repositories set next_due_at = $1 where next_due_at > $1 and id in %s", ids, ms(now)); err != nil {
+	if err := database.ExecIn(ctx, tx, "update repositories set next_due_at = $1 where next_due_at > $1 and id in %s", ids, ms(now)); err != nil {
 		return err
 	}
 	if exact {
@@ -231,7 +232,7 @@ func (d *DB) makeDue(ctx context.Context, tx querier, scope inventory.SyncScope,
 // A time that has passed means now.
 func (d *DB) NextDue(ctx context.Context) (time.Time, error) {
 	earliest := int64(never)
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		for _, query := range []string{
 			"select min(case when lease_until > next_due_at then lease_until else next_due_at end) from registries where not removed",
 			"select min(next_due_at) from (select next_due_at from repositories where not gone and lease_until = 0 order by next_due_at, id limit 1) as r",
@@ -242,7 +243,7 @@ func (d *DB) NextDue(ctx context.Context) (time.Time, error) {
 			from registries g
 			where not g.removed`,
 		} {
-			at, err := value[sql.NullInt64](ctx, q, query)
+			at, err := database.Value[sql.NullInt64](ctx, q, query)
 			if err != nil {
 				return err
 			}
@@ -262,13 +263,13 @@ func (d *DB) NextDue(ctx context.Context) (time.Time, error) {
 // be read, by the registry's name.
 func (d *DB) FailingRepositories(ctx context.Context, most int) (map[string][]inventory.Repository, error) {
 	found := map[string][]inventory.Repository{}
-	err := d.read(ctx, func(q querier) error {
-		registries, err := column[int64](ctx, q, "select id from registries where not removed order by id")
+	err := d.sql.Read(ctx, func(q database.Querier) error {
+		registries, err := database.Column[int64](ctx, q, "select id from registries where not removed order by id")
 		if err != nil {
 			return err
 		}
 		for _, id := range registries {
-			err := each(ctx, q, `
+			err := database.Each(ctx, q, `
 				select `+repositoryColumns+`
 				from repositories
 				where registry_id = $1 and failing_since is not null and not gone
@@ -293,11 +294,11 @@ const overdue = 2
 
 // overdueImages counts the images of a scope in repositories that are overdue.
 // images is how many it has at all.
-func (d *DB) overdueImages(ctx context.Context, q querier, s scope, images int, now time.Time) (int, error) {
+func (d *DB) overdueImages(ctx context.Context, q database.Querier, s scope, images int, now time.Time) (int, error) {
 	type registry struct{ id, interval int64 }
 	var registries []registry
-	err := each(ctx, q, "select id, interval_ms from registries where not removed and (cast($1 as bigint) = 0 or id = $1)",
-		scanInto(&registries, func(r *registry) []any { return []any{&r.id, &r.interval} }), s.registry)
+	err := database.Each(ctx, q, "select id, interval_ms from registries where not removed and (cast($1 as bigint) = 0 or id = $1)",
+		database.ScanInto(&registries, func(r *registry) []any { return []any{&r.id, &r.interval} }), s.registry)
 	if err != nil {
 		return 0, err
 	}
@@ -335,7 +336,7 @@ func (d *DB) overdueImages(ctx context.Context, q querier, s scope, images int, 
 // overdueIn counts the images of a team (of all when it is empty) in the
 // repositories of a registry that were last read before a time. Where those are
 // many the number is kept for a few seconds: it is on most pages.
-func (d *DB) overdueIn(ctx context.Context, q querier, registry int64, team string, before int64, now time.Time) (int, error) {
+func (d *DB) overdueIn(ctx context.Context, q database.Querier, registry int64, team string, before int64, now time.Time) (int, error) {
 	const (
 		many = 300
 		keep = 10 * time.Second

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 	pruneLease = time.Minute
 	// One transaction removes at most so much, so that nobody waits for it
 	// noticeably: rows of history, images, and platforms of these.
-	pruneRows      = maxParams
+	pruneRows      = database.MaxParams
 	pruneImages    = 25
 	prunePlatforms = 100
 )
@@ -52,8 +53,8 @@ type pruning struct {
 
 func (p *pruning) claim(ctx context.Context) (bool, error) {
 	n := 0
-	err := p.write(ctx, func(tx querier) (err error) {
-		n, err = changed(tx.ExecContext(ctx, `
+	err := p.sql.Write(ctx, func(tx database.Querier) (err error) {
+		n, err = database.Changed(tx.ExecContext(ctx, `
 			update chores
 			set lease_owner = $1, lease_until = $2
 			where name = 'retention' and next_due_at <= $3 and lease_until <= $3`, p.owner, ms(p.now.Add(pruneLease)), ms(p.now)))
@@ -64,7 +65,7 @@ func (p *pruning) claim(ctx context.Context) (bool, error) {
 
 // release gives the lease back; a pass that came to its end is over for a while.
 func (p *pruning) release(ctx context.Context, done bool) error {
-	return p.write(ctx, func(tx querier) error {
+	return p.sql.Write(ctx, func(tx database.Querier) error {
 		next := int64(0)
 		if done {
 			next = ms(p.now.Add(pruneEvery))
@@ -79,9 +80,9 @@ func (p *pruning) release(ctx context.Context, done bool) error {
 
 // step is a transaction of the pass: it fails with ErrLeaseLost when another
 // process has taken over.
-func (p *pruning) step(ctx context.Context, f func(tx querier) error) error {
-	return p.write(ctx, func(tx querier) error {
-		n, err := changed(tx.ExecContext(ctx, `
+func (p *pruning) step(ctx context.Context, f func(tx database.Querier) error) error {
+	return p.sql.Write(ctx, func(tx database.Querier) error {
+		n, err := database.Changed(tx.ExecContext(ctx, `
 			update chores
 			set lease_until = $1
 			where name = 'retention' and lease_owner = $2`, ms(p.clock().Add(pruneLease)), p.owner))
@@ -145,21 +146,21 @@ func overOfTag(end string) string {
 // is never from before its row's time, so the ids tell.
 func (p *pruning) history(ctx context.Context, table, over string, before time.Time, n *int) error {
 	for after := int64(0); ; {
-		ids, err := column[int64](ctx, p.reader, `
+		ids, err := database.Column[int64](ctx, p.sql.Reader, `
 			select h.id
 			from `+table+` h
 			where h.id > $1 and h.id < $2 and `+over+`
 			order by h.id
 			limit $3`, after, firstID(before), pruneRows)
 		if err != nil {
-			return p.explain(err)
+			return p.sql.Explain(err)
 		}
 		if len(ids) == 0 {
 			return nil
 		}
 		after = ids[len(ids)-1]
-		err = p.step(ctx, func(tx querier) error {
-			return execIn(ctx, tx, "delete from "+table+" where id in %s", ids)
+		err = p.step(ctx, func(tx database.Querier) error {
+			return database.ExecIn(ctx, tx, "delete from "+table+" where id in %s", ids)
 		})
 		if err != nil {
 			return err
@@ -180,16 +181,16 @@ func (p *pruning) images(ctx context.Context, before time.Time) (again bool, err
 	at, after := int64(-1), int64(0)
 	for {
 		var page []candidate
-		err := each(ctx, p.reader, `
+		err := database.Each(ctx, p.sql.Reader, `
 			select i.id, i.repository_id, i.gone_at, (select count(*) from platforms p where p.image_id = i.id)
 			from images i
 			where `+goneImages+` and (i.gone_at, i.id) > ($2, $3)
 			  and i.registry_id in (select id from registries where not removed)
 			order by i.gone_at, i.id
-			limit $4`, scanInto(&page, func(c *candidate) []any { return []any{&c.id, &c.repository, &c.goneAt, &c.platforms} }),
+			limit $4`, database.ScanInto(&page, func(c *candidate) []any { return []any{&c.id, &c.repository, &c.goneAt, &c.platforms} }),
 			ms(before), at, after, pruneImages)
 		if err != nil {
-			return false, p.explain(err)
+			return false, p.sql.Explain(err)
 		}
 		if len(page) == 0 {
 			return again, nil
@@ -205,7 +206,7 @@ func (p *pruning) images(ctx context.Context, before time.Time) (again bool, err
 		}
 		slices.Sort(repositories)
 		n, orphans := 0, false
-		err = p.step(ctx, func(tx querier) (err error) {
+		err = p.step(ctx, func(tx database.Querier) (err error) {
 			n, orphans, err = p.removeImages(ctx, tx, ids, slices.Compact(repositories), before)
 			return err
 		})
@@ -220,11 +221,11 @@ func (p *pruning) images(ctx context.Context, before time.Time) (again bool, err
 // removeImages removes images with all that is known of them, unless their
 // repository is being read: the next pass finds them again. It says how many
 // there were, and whether that left platforms that nothing leads to.
-func (p *pruning) removeImages(ctx context.Context, tx querier, ids, repositories []int64, before time.Time) (n int, orphans bool, err error) {
+func (p *pruning) removeImages(ctx context.Context, tx database.Querier, ids, repositories []int64, before time.Time) (n int, orphans bool, err error) {
 	// Who holds a lease knows the images. One that ran out can't be used any more:
 	// what it would find of them has nothing to rest on.
 	var free []int64
-	err = eachIn(ctx, tx, "select id from repositories where lease_until <= $1 and id in %s order by id"+p.dialect.forUpdate, repositories,
+	err = database.EachIn(ctx, tx, "select id from repositories where lease_until <= $1 and id in %s order by id"+p.sql.ForUpdate, repositories,
 		func(rows *sql.Rows) error {
 			var id int64
 			err := rows.Scan(&id)
@@ -234,13 +235,13 @@ func (p *pruning) removeImages(ctx context.Context, tx querier, ids, repositorie
 	if err != nil || len(free) == 0 {
 		return 0, false, err
 	}
-	if err := execIn(ctx, tx, "update repositories set lease_token = lease_token + 1 where id in %s", free); err != nil {
+	if err := database.ExecIn(ctx, tx, "update repositories set lease_token = lease_token + 1 where id in %s", free); err != nil {
 		return 0, false, err
 	}
 	type image struct{ id, repository, goneAt int64 }
 	var found []image
-	err = eachIn(ctx, tx, "select i.id, i.repository_id, i.gone_at from images i where "+goneImages+" and i.id in %s order by i.id"+p.dialect.forUpdate, ids,
-		scanInto(&found, func(i *image) []any { return []any{&i.id, &i.repository, &i.goneAt} }), ms(before))
+	err = database.EachIn(ctx, tx, "select i.id, i.repository_id, i.gone_at from images i where "+goneImages+" and i.id in %s order by i.id"+p.sql.ForUpdate, ids,
+		database.ScanInto(&found, func(i *image) []any { return []any{&i.id, &i.repository, &i.goneAt} }), ms(before))
 	if err != nil {
 		return 0, false, err
 	}
@@ -256,21 +257,21 @@ func (p *pruning) removeImages(ctx context.Context, tx querier, ids, repositorie
 		digest            inventory.Digest
 	}
 	var members []member
-	err = eachIn(ctx, tx, "select image_id, repository_id, digest from platforms where image_id in %s", gone,
-		scanInto(&members, func(m *member) []any { return []any{&m.index, &m.repository, &m.digest} }))
+	err = database.EachIn(ctx, tx, "select image_id, repository_id, digest from platforms where image_id in %s", gone,
+		database.ScanInto(&members, func(m *member) []any { return []any{&m.index, &m.repository, &m.digest} }))
 	if err != nil {
 		return 0, false, err
 	}
 	for _, table := range []string{"image_events", "verdict_history", "materials", "platforms", "signatures", "attestations", "image_signers", "image_facets"} {
-		if err := execIn(ctx, tx, "delete from "+table+" where image_id in %s", gone); err != nil {
+		if err := database.ExecIn(ctx, tx, "delete from "+table+" where image_id in %s", gone); err != nil {
 			return 0, false, err
 		}
 	}
-	if err := execIn(ctx, tx, "delete from images where id in %s", gone); err != nil {
+	if err := database.ExecIn(ctx, tx, "delete from images where id in %s", gone); err != nil {
 		return 0, false, err
 	}
 	for _, m := range members {
-		n, err := changed(tx.ExecContext(ctx, `
+		n, err := database.Changed(tx.ExecContext(ctx, `
 			update images
 			set gone_at = $1
 			where repository_id = $2 and digest = $3 and not listed and gone_at is null
@@ -287,7 +288,7 @@ func (p *pruning) removeImages(ctx context.Context, tx querier, ids, repositorie
 // whose images are.
 func (p *pruning) repositories(ctx context.Context, before time.Time) error {
 	for after := int64(0); ; {
-		ids, err := column[int64](ctx, p.reader, `
+		ids, err := database.Column[int64](ctx, p.sql.Reader, `
 			select r.id
 			from repositories r
 			where r.gone and r.gone_at <= $1 and r.id > $2
@@ -295,7 +296,7 @@ func (p *pruning) repositories(ctx context.Context, before time.Time) error {
 			order by r.id
 			limit 1`, ms(before), after)
 		if err != nil {
-			return p.explain(err)
+			return p.sql.Explain(err)
 		}
 		if len(ids) == 0 {
 			return nil
@@ -303,7 +304,7 @@ func (p *pruning) repositories(ctx context.Context, before time.Time) error {
 		after = ids[0]
 		for {
 			moves, gone := 0, false
-			err := p.step(ctx, func(tx querier) (err error) {
+			err := p.step(ctx, func(tx database.Querier) (err error) {
 				moves, gone, err = p.removeRepository(ctx, tx, ids[0])
 				return err
 			})
@@ -323,24 +324,24 @@ func (p *pruning) repositories(ctx context.Context, before time.Time) error {
 
 // removeRepository removes a repository or, while it has any, as many of its
 // tag moves as one transaction should.
-func (p *pruning) removeRepository(ctx context.Context, tx querier, id int64) (moved int, gone bool, err error) {
-	_, err = value[int64](ctx, tx, `
+func (p *pruning) removeRepository(ctx context.Context, tx database.Querier, id int64) (moved int, gone bool, err error) {
+	_, err = database.Value[int64](ctx, tx, `
 		select id
 		from repositories
 		where id = $1 and gone and lease_until <= $2
-		  and not exists (select 1 from images where repository_id = $1)`+p.dialect.forUpdate, id, ms(p.clock()))
+		  and not exists (select 1 from images where repository_id = $1)`+p.sql.ForUpdate, id, ms(p.clock()))
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
 	}
 	if err != nil {
 		return 0, false, err
 	}
-	moves, err := column[int64](ctx, tx, "select id from tag_moves where repository_id = $1 limit $2", id, pruneRows)
+	moves, err := database.Column[int64](ctx, tx, "select id from tag_moves where repository_id = $1 limit $2", id, pruneRows)
 	if err != nil {
 		return 0, false, err
 	}
 	if len(moves) > 0 {
-		return len(moves), false, execIn(ctx, tx, "delete from tag_moves where id in %s", moves)
+		return len(moves), false, database.ExecIn(ctx, tx, "delete from tag_moves where id in %s", moves)
 	}
 	if _, err := tx.ExecContext(ctx, "delete from counters where kind = $1 and value = $2", countRepository, strconv.FormatInt(id, 10)); err != nil {
 		return 0, false, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const day = 24 * time.Hour
@@ -20,7 +21,7 @@ func (w *world) prune(r inventory.Retention) inventory.Pruned {
 
 func (w *world) rows(table string) int {
 	w.Helper()
-	n, err := value[int](w.Context(), w.db.reader, "select count(*) from "+table)
+	n, err := database.Value[int](w.Context(), w.db.sql.Reader, "select count(*) from "+table)
 	w.must(err)
 	return n
 }
@@ -112,7 +113,7 @@ func TestPrune_imagesThatAreGoneForLong(t *testing.T) {
 			t.Errorf("when nobody read it any more %+v was removed", p)
 		}
 		for _, table := range []string{"signatures", "image_signers", "materials", "verdict_history", "platforms", "image_facets"} {
-			n, err := value[int](t.Context(), w.db.reader, "select count(*) from "+table+" where image_id not in (select id from images)")
+			n, err := database.Value[int](t.Context(), w.db.sql.Reader, "select count(*) from "+table+" where image_id not in (select id from images)")
 			if err != nil || n != 0 {
 				t.Errorf("%d rows of %s are about images that aren't there, %v", n, table, err)
 			}
@@ -179,7 +180,7 @@ func TestPrune_oneProcessAtATimeAndNotAllTheTime(t *testing.T) {
 		if p := w.prune(r); p.Moves == 0 {
 			t.Error("the other process died, and nobody goes on")
 		}
-		if err := first.step(t.Context(), func(querier) error { t.Error("the frozen one removes"); return nil }); inventory.KindOf(err) != inventory.Conflict {
+		if err := first.step(t.Context(), func(database.Querier) error { t.Error("the frozen one removes"); return nil }); inventory.KindOf(err) != inventory.Conflict {
 			t.Errorf("the frozen one may go on: %v", err)
 		}
 		again()
@@ -213,7 +214,7 @@ func TestPrune_inShortTransactions(t *testing.T) {
 		go func() { // somebody else who writes
 			for {
 				start := time.Now()
-				err := w.db.write(t.Context(), func(tx querier) error {
+				err := w.db.sql.Write(t.Context(), func(tx database.Querier) error {
 					_, err := tx.ExecContext(t.Context(), "update settings set value = value where name = 'nothing'")
 					return err
 				})

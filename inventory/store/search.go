@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // SearchRepositories finds up to most repositories whose "registry/repository"
@@ -17,7 +18,7 @@ func (d *DB) SearchRepositories(ctx context.Context, q string, most int) ([]inve
 		return nil, nil
 	}
 	var list []inventory.Repository
-	err := d.read(ctx, func(tx querier) error {
+	err := d.sql.Read(ctx, func(tx database.Querier) error {
 		names, err := d.repositoryNames(ctx, tx)
 		if err != nil {
 			return err
@@ -28,7 +29,7 @@ func (d *DB) SearchRepositories(ctx context.Context, q string, most int) ([]inve
 				ids = append(ids, r.id)
 			}
 		}
-		err = eachIn(ctx, tx, "select "+repositoryColumns+" from repositories where id in %s", ids, func(rows *sql.Rows) error {
+		err = database.EachIn(ctx, tx, "select "+repositoryColumns+" from repositories where id in %s", ids, func(rows *sql.Rows) error {
 			r, _, err := scanRepository(rows)
 			list = append(list, r)
 			return err
@@ -50,7 +51,7 @@ func (d *DB) SearchImages(ctx context.Context, digestStart string, most int) ([]
 		return nil, nil
 	}
 	var list []inventory.Image
-	err := d.read(ctx, func(q querier) error {
+	err := d.sql.Read(ctx, func(q database.Querier) error {
 		ids, err := digestRange(ctx, q, prefix, most)
 		if err != nil {
 			return err

@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"time"
+
+	"signboard/inventory/store/database"
 )
 
 // Sessions keeps browser sessions for alexedwards/scs, whose Store and CtxStore
@@ -25,7 +27,7 @@ func hashToken(token string) string {
 
 // FindCtx returns the data of a session that hasn't expired.
 func (s *Sessions) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
-	text, err := value[string](ctx, s.db.reader, `
+	text, err := database.Value[string](ctx, s.db.sql.Reader, `
 		select data
 		from sessions
 		where token_hash = $1 and expires_at > $2`, hashToken(token), ms(s.db.clock()))
@@ -33,7 +35,7 @@ func (s *Sessions) FindCtx(ctx context.Context, token string) ([]byte, bool, err
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, s.db.explain(err)
+		return nil, false, s.db.sql.Explain(err)
 	}
 	data, err := base64.StdEncoding.DecodeString(text)
 	return data, err == nil, err
@@ -46,25 +48,25 @@ const slack = time.Minute
 // removes some that have expired. When nothing but the expiry moved, and by less
 // than slack, nothing is written: reading a page doesn't wait for a writer.
 func (s *Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
-	same, err := value[int](ctx, s.db.reader, `
+	same, err := database.Value[int](ctx, s.db.sql.Reader, `
 		select count(*)
 		from sessions
 		where token_hash = $1 and data = $2 and expires_at > $3 and expires_at <= $4`,
 		hashToken(token), base64.StdEncoding.EncodeToString(b), ms(expiry.Add(-slack)), ms(expiry))
 	if err != nil {
-		return s.db.explain(err)
+		return s.db.sql.Explain(err)
 	}
 	if same > 0 {
 		return nil
 	}
-	return s.db.write(ctx, func(tx querier) error {
+	return s.db.sql.Write(ctx, func(tx database.Querier) error {
 		_, err := tx.ExecContext(ctx, `
 			delete from sessions
 			where token_hash in (select token_hash from sessions where expires_at <= $1 order by expires_at limit 100)`, ms(s.db.clock()))
 		if err != nil {
 			return err
 		}
-		return insert(ctx, tx, "insert into sessions (token_hash, data, expires_at)",
+		return database.Insert(ctx, tx, "insert into sessions (token_hash, data, expires_at)",
 			[][]any{{hashToken(token), base64.StdEncoding.EncodeToString(b), ms(expiry)}},
 			"on conflict (token_hash) do update set data = excluded.data, expires_at = excluded.expires_at")
 	})
@@ -72,7 +74,7 @@ func (s *Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry
 
 // DeleteCtx ends a session; one that isn't there is fine.
 func (s *Sessions) DeleteCtx(ctx context.Context, token string) error {
-	return s.db.write(ctx, func(tx querier) error {
+	return s.db.sql.Write(ctx, func(tx database.Querier) error {
 		_, err := tx.ExecContext(ctx, "delete from sessions where token_hash = $1", hashToken(token))
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const signerColumns = `id, kind, name, facts, public_key, registered_at, registered_by,
@@ -32,8 +33,8 @@ func scanSigner(row interface{ Scan(...any) error }) (s inventory.Signer, err er
 // now, or NotFound.
 func (d *DB) Signer(ctx context.Context, id inventory.SignerID, now time.Time) (inventory.Signer, error) {
 	var s inventory.Signer
-	err := d.read(ctx, func(q querier) (err error) {
-		s, err = scanSigner(q.QueryRowContext(ctx, "select "+signerColumns+" from signers where id = $1", clean(id)))
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
+		s, err = scanSigner(q.QueryRowContext(ctx, "select "+signerColumns+" from signers where id = $1", database.Clean(id)))
 		if errors.Is(err, sql.ErrNoRows) {
 			return inventory.Errorf(inventory.NotFound, "This signer isn't known here.")
 		}
@@ -50,7 +51,7 @@ func (d *DB) Signer(ctx context.Context, id inventory.SignerID, now time.Time) (
 
 // standings derives the standing of some signers, and finds the names they are
 // known by.
-func standings(ctx context.Context, q querier, ids []inventory.SignerID, now time.Time) (map[inventory.SignerID]inventory.Signer, error) {
+func standings(ctx context.Context, q database.Querier, ids []inventory.SignerID, now time.Time) (map[inventory.SignerID]inventory.Signer, error) {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	of, err := decisions(ctx, q, ids)
@@ -58,7 +59,7 @@ func standings(ctx context.Context, q querier, ids []inventory.SignerID, now tim
 		return nil, err
 	}
 	known := map[inventory.SignerID]inventory.Signer{}
-	err = eachIn(ctx, q, "select id, kind, name from signers where id in %s", ids, func(rows *sql.Rows) error {
+	err = database.EachIn(ctx, q, "select id, kind, name from signers where id in %s", ids, func(rows *sql.Rows) error {
 		var s inventory.Signer
 		err := rows.Scan(&s.ID, &s.Kind, &s.Name)
 		s.Standing = inventory.StandingAt(of[s.ID], now)
@@ -72,14 +73,14 @@ func standings(ctx context.Context, q querier, ids []inventory.SignerID, now tim
 func (d *DB) Standings(ctx context.Context, now time.Time) (map[inventory.Standing]int, error) {
 	d.refresh(ctx, now)
 	found := make(map[inventory.Standing]int, len(inventory.Standings))
-	err := each(ctx, d.reader, "select value, n from counters where kind = $1 and n > 0", func(rows *sql.Rows) error {
+	err := database.Each(ctx, d.sql.Reader, "select value, n from counters where kind = $1 and n > 0", func(rows *sql.Rows) error {
 		var s inventory.Standing
 		var n int
 		err := rows.Scan(&s, &n)
 		found[s] = n
 		return err
 	}, countStanding)
-	return found, d.explain(err)
+	return found, d.sql.Explain(err)
 }
 
 // refresh is freshen for readers: what it writes is only derived, and a
@@ -106,7 +107,7 @@ func (d *DB) Signers(ctx context.Context, standing inventory.Standing, kind inve
 	}
 	var list []inventory.Signer
 	next := ""
-	err = d.read(ctx, func(q querier) error {
+	err = d.sql.Read(ctx, func(q database.Querier) error {
 		scan := func(rows *sql.Rows) error {
 			s, err := scanSigner(rows)
 			list = append(list, s)
@@ -117,7 +118,7 @@ func (d *DB) Signers(ctx context.Context, standing inventory.Standing, kind inve
 		// many waiting, and then those with fewer.
 		n := len(args)
 		if p.Cursor != "" {
-			err := each(ctx, q, fmt.Sprintf(`
+			err := database.Each(ctx, q, fmt.Sprintf(`
 				select %s
 				from signers
 				where %s waiting = $%d and id > $%d
@@ -128,7 +129,7 @@ func (d *DB) Signers(ctx context.Context, standing inventory.Standing, kind inve
 			}
 		}
 		if len(list) < limit {
-			err := each(ctx, q, fmt.Sprintf(`
+			err := database.Each(ctx, q, fmt.Sprintf(`
 				select %s
 				from signers
 				where %s waiting < $%d
@@ -149,7 +150,7 @@ func (d *DB) Signers(ctx context.Context, standing inventory.Standing, kind inve
 }
 
 // standIn fills in the standing of listed signers.
-func standIn(ctx context.Context, q querier, list []inventory.Signer, now time.Time) error {
+func standIn(ctx context.Context, q database.Querier, list []inventory.Signer, now time.Time) error {
 	ids := make([]inventory.SignerID, 0, len(list))
 	for _, s := range list {
 		ids = append(ids, s.ID)
@@ -167,8 +168,8 @@ func standIn(ctx context.Context, q querier, list []inventory.Signer, now time.T
 func (d *DB) SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, error) {
 	const newest = 200
 	var teams []string
-	err := d.read(ctx, func(q querier) (err error) {
-		teams, err = column[string](ctx, q, `
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
+		teams, err = database.Column[string](ctx, q, `
 			select distinct t.team
 			from (select image_id
 			      from image_facets
@@ -177,7 +178,7 @@ func (d *DB) SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, 
 			      limit $2) as f
 			join images i on i.id = f.image_id
 			join team_repositories t on t.repository_id = i.repository_id
-			where t.team <> $3`, clean(id), newest, inventory.NoTeam)
+			where t.team <> $3`, database.Clean(id), newest, inventory.NoTeam)
 		return err
 	})
 	slices.Sort(teams)
@@ -189,7 +190,7 @@ func (d *DB) SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, 
 // up in StaleMaterial; the repositories of those that nothing was kept of become
 // due at once. The same key twice is a Conflict.
 func (d *DB) RecordKey(ctx context.Context, s inventory.Signer, entry inventory.AuditEntry) error {
-	err := d.writeDurably(ctx, func(tx querier) error {
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
 		if _, err := bump(ctx, tx, "trust"); err != nil {
 			return err
 		}
@@ -199,12 +200,12 @@ func (d *DB) RecordKey(ctx context.Context, s inventory.Signer, entry inventory.
 		}
 		const into = "insert into signers (id, kind, name, facts, public_key, registered_at, registered_by, standing)"
 		row := [][]any{{s.ID, s.ID.Kind(), s.Name, jsonOf(s.Facts), s.PublicKey, ms(registered), s.RegisteredBy, inventory.Pending}}
-		fresh, err := inserted(ctx, tx, into, row, "on conflict (id) do nothing")
+		fresh, err := database.Inserted(ctx, tx, into, row, "on conflict (id) do nothing")
 		if err != nil {
 			return err
 		}
 		if fresh == 0 {
-			seen, err := inserted(ctx, tx, into, row, `
+			seen, err := database.Inserted(ctx, tx, into, row, `
 				on conflict (id) do update set
 				  name = excluded.name, facts = excluded.facts, public_key = excluded.public_key,
 				  registered_at = excluded.registered_at, registered_by = excluded.registered_by
@@ -244,11 +245,11 @@ func (d *DB) RecordKey(ctx context.Context, s inventory.Signer, entry inventory.
 func (d *DB) Keys(ctx context.Context) ([]inventory.Signer, int64, error) {
 	var list []inventory.Signer
 	var revision int64
-	err := d.read(ctx, func(q querier) (err error) {
-		if revision, err = value[int64](ctx, q, "select value from revisions where name = 'trust'"); err != nil {
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
+		if revision, err = database.Value[int64](ctx, q, "select value from revisions where name = 'trust'"); err != nil {
 			return err
 		}
-		err = each(ctx, q, "select "+signerColumns+" from signers where registered_at is not null order by id", func(rows *sql.Rows) error {
+		err = database.Each(ctx, q, "select "+signerColumns+" from signers where registered_at is not null order by id", func(rows *sql.Rows) error {
 			s, err := scanSigner(rows)
 			list = append(list, s)
 			return err
@@ -264,8 +265,8 @@ func (d *DB) Keys(ctx context.Context) ([]inventory.Signer, int64, error) {
 // KeysRevision is the revision that Keys would answer. Asking for it costs the
 // same however many keys there are.
 func (d *DB) KeysRevision(ctx context.Context) (int64, error) {
-	revision, err := value[int64](ctx, d.reader, "select value from revisions where name = 'trust'")
-	return revision, d.explain(err)
+	revision, err := database.Value[int64](ctx, d.sql.Reader, "select value from revisions where name = 'trust'")
+	return revision, d.sql.Explain(err)
 }
 
 // SearchSigners finds up to most signers whose name or id contains q, whatever
@@ -276,11 +277,11 @@ func (d *DB) SearchSigners(ctx context.Context, q string, most int) ([]inventory
 		return nil, nil
 	}
 	var list []inventory.Signer
-	err := d.read(ctx, func(tx querier) error {
+	err := d.sql.Read(ctx, func(tx database.Querier) error {
 		// Signers are thousands, not millions; the walk ends with the first
 		// matches, and where there are none at a bound.
 		var ids []inventory.SignerID
-		err := each(ctx, tx, "select id, name from signers order by images desc, id limit 20000", func(rows *sql.Rows) error {
+		err := database.Each(ctx, tx, "select id, name from signers order by images desc, id limit 20000", func(rows *sql.Rows) error {
 			if len(ids) >= most {
 				return errEnough
 			}
@@ -294,7 +295,7 @@ func (d *DB) SearchSigners(ctx context.Context, q string, most int) ([]inventory
 		if err != nil && !errors.Is(err, errEnough) {
 			return err
 		}
-		err = eachIn(ctx, tx, "select "+signerColumns+" from signers where id in %s", ids, func(rows *sql.Rows) error {
+		err = database.EachIn(ctx, tx, "select "+signerColumns+" from signers where id in %s", ids, func(rows *sql.Rows) error {
 			s, err := scanSigner(rows)
 			list = append(list, s)
 			return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // pointTags writes which tags were seen on which images, keeps a record of
@@ -27,7 +28,7 @@ func (c *changeSet) pointTags(ctx context.Context, repository inventory.Reposito
 		digest inventory.Digest
 	}
 	now := map[string]pointer{}
-	err := eachIn(ctx, c.tx, "select name, image_id, digest from tags where repository_id = $1 and name in %s", names,
+	err := database.EachIn(ctx, c.tx, "select name, image_id, digest from tags where repository_id = $1 and name in %s", names,
 		func(rows *sql.Rows) error {
 			var name string
 			var p pointer
@@ -55,7 +56,7 @@ func (c *changeSet) pointTags(ctx context.Context, repository inventory.Reposito
 			}
 		}
 	}
-	err = insert(ctx, c.tx, "insert into tags (repository_id, name, image_id, digest, since)", tags,
+	err = database.Insert(ctx, c.tx, "insert into tags (repository_id, name, image_id, digest, since)", tags,
 		"on conflict (repository_id, name) do update set image_id = excluded.image_id, digest = excluded.digest, since = excluded.since")
 	if err != nil {
 		return nil, err
@@ -68,20 +69,20 @@ func (c *changeSet) pointTags(ctx context.Context, repository inventory.Reposito
 }
 
 func (c *changeSet) recordMoves(ctx context.Context, moves [][]any) error {
-	return insert(ctx, c.tx, "insert into tag_moves (id, repository_id, tag, from_digest, to_digest, at)", moves, "")
+	return database.Insert(ctx, c.tx, "insert into tag_moves (id, repository_id, tag, from_digest, to_digest, at)", moves, "")
 }
 
 // dropTags removes the tags of a repository that gone says are, and takes
 // images that no tag points at any more out of the lists.
-func (d *DB) dropTags(ctx context.Context, tx querier, repositoryID int64, gone func(tag string) bool, active bool, now time.Time) error {
+func (d *DB) dropTags(ctx context.Context, tx database.Querier, repositoryID int64, gone func(tag string) bool, active bool, now time.Time) error {
 	type tag struct {
 		name   string
 		image  int64
 		digest inventory.Digest
 	}
 	var all []tag
-	err := each(ctx, tx, "select name, image_id, digest from tags where repository_id = $1 order by name",
-		scanInto(&all, func(t *tag) []any { return []any{&t.name, &t.image, &t.digest} }), repositoryID)
+	err := database.Each(ctx, tx, "select name, image_id, digest from tags where repository_id = $1 order by name",
+		database.ScanInto(&all, func(t *tag) []any { return []any{&t.name, &t.image, &t.digest} }), repositoryID)
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (d *DB) dropTags(ctx context.Context, tx querier, repositoryID int64, gone 
 	if len(names) == 0 {
 		return nil
 	}
-	if err := execIn(ctx, tx, "delete from tags where repository_id = $1 and name in %s", names, repositoryID); err != nil {
+	if err := database.ExecIn(ctx, tx, "delete from tags where repository_id = $1 and name in %s", names, repositoryID); err != nil {
 		return err
 	}
 	if err := c.recordMoves(ctx, moves); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // teamsOf are the names of the teams that own "registry/repository", NoTeam
@@ -26,9 +27,9 @@ func teamsOf(teams []inventory.Team, fullName string) []string {
 	return slices.Compact(names)
 }
 
-func storedTeams(ctx context.Context, q querier) ([]inventory.Team, error) {
+func storedTeams(ctx context.Context, q database.Querier) ([]inventory.Team, error) {
 	var teams []inventory.Team
-	err := each(ctx, q, "select name, group_names, repositories from teams order by position", func(rows *sql.Rows) error {
+	err := database.Each(ctx, q, "select name, group_names, repositories from teams order by position", func(rows *sql.Rows) error {
 		var t inventory.Team
 		var groups, globs string
 		if err := rows.Scan(&t.Name, &groups, &globs); err != nil {
@@ -50,11 +51,11 @@ func storedTeams(ctx context.Context, q querier) ([]inventory.Team, error) {
 // without a change costs nothing.
 func (d *DB) beginTeams(ctx context.Context, teams []inventory.Team, now time.Time) (give func(context.Context) error, err error) {
 	mark := string(inventory.DigestOf([]byte(jsonOf(teams))))
-	applied, err := value[string](ctx, d.reader, "select value from settings where name = 'teams'")
+	applied, err := database.Value[string](ctx, d.sql.Reader, "select value from settings where name = 'teams'")
 	if err != nil && !errors.Is(err, sql.ErrNoRows) || applied == mark {
-		return nil, d.explain(err)
+		return nil, d.sql.Explain(err)
 	}
-	err = d.write(ctx, func(tx querier) error {
+	err = d.sql.Write(ctx, func(tx database.Querier) error {
 		if _, err := tx.ExecContext(ctx, "delete from settings where name = 'teams'"); err != nil {
 			return err
 		}
@@ -65,7 +66,7 @@ func (d *DB) beginTeams(ctx context.Context, teams []inventory.Team, now time.Ti
 		for i, t := range teams {
 			rows = append(rows, []any{t.Name, i, jsonOf(t.Groups), jsonOf(t.Repositories)})
 		}
-		return insert(ctx, tx, "insert into teams (name, position, group_names, repositories)", rows, "")
+		return database.Insert(ctx, tx, "insert into teams (name, position, group_names, repositories)", rows, "")
 	})
 	if err != nil {
 		return nil, err
@@ -74,8 +75,8 @@ func (d *DB) beginTeams(ctx context.Context, teams []inventory.Team, now time.Ti
 		if err := d.giveAll(ctx, teams, now); err != nil {
 			return err
 		}
-		return d.write(ctx, func(tx querier) error {
-			return insert(ctx, tx, "insert into settings (name, value)", [][]any{{"teams", mark}}, "on conflict (name) do update set value = excluded.value")
+		return d.sql.Write(ctx, func(tx database.Querier) error {
+			return database.Insert(ctx, tx, "insert into settings (name, value)", [][]any{{"teams", mark}}, "on conflict (name) do update set value = excluded.value")
 		})
 	}, nil
 }
@@ -89,14 +90,14 @@ func (d *DB) giveAll(ctx context.Context, teams []inventory.Team, now time.Time)
 	}
 	for after := int64(0); ; {
 		var page []repository
-		err := each(ctx, d.reader, `
+		err := database.Each(ctx, d.sql.Reader, `
 			select id, full_name
 			from repositories
 			where id > $1
 			order by id
-			limit 500`, scanInto(&page, func(r *repository) []any { return []any{&r.id, &r.name} }), after)
+			limit 500`, database.ScanInto(&page, func(r *repository) []any { return []any{&r.id, &r.name} }), after)
 		if err != nil {
-			return d.explain(err)
+			return d.sql.Explain(err)
 		}
 		if len(page) == 0 {
 			return nil
@@ -107,7 +108,7 @@ func (d *DB) giveAll(ctx context.Context, teams []inventory.Team, now time.Time)
 			ids = append(ids, r.id)
 		}
 		was := map[int64][]string{}
-		err = eachIn(ctx, d.reader, "select repository_id, team from team_repositories where repository_id in %s order by repository_id, team", ids, func(rows *sql.Rows) error {
+		err = database.EachIn(ctx, d.sql.Reader, "select repository_id, team from team_repositories where repository_id in %s order by repository_id, team", ids, func(rows *sql.Rows) error {
 			var id int64
 			var team string
 			err := rows.Scan(&id, &team)
@@ -115,7 +116,7 @@ func (d *DB) giveAll(ctx context.Context, teams []inventory.Team, now time.Time)
 			return err
 		})
 		if err != nil {
-			return d.explain(err)
+			return d.sql.Explain(err)
 		}
 		for _, r := range page {
 			owners := teamsOf(teams, r.name)
@@ -132,9 +133,9 @@ func (d *DB) giveAll(ctx context.Context, teams []inventory.Team, now time.Time)
 
 // giveTo gives a repository and its images to teams.
 func (d *DB) giveTo(ctx context.Context, repositoryID int64, teams []string, now time.Time) error {
-	return d.write(ctx, func(tx querier) error {
+	return d.sql.Write(ctx, func(tx database.Querier) error {
 		// Nobody stores images of the repository meanwhile.
-		if _, err := value[int64](ctx, tx, "select id from repositories where id = $1"+d.dialect.forUpdate, repositoryID); err != nil {
+		if _, err := database.Value[int64](ctx, tx, "select id from repositories where id = $1"+d.sql.ForUpdate, repositoryID); err != nil {
 			return err
 		}
 		c := d.changes(tx, now)
@@ -151,7 +152,7 @@ func (d *DB) giveTo(ctx context.Context, repositoryID int64, teams []string, now
 		for _, t := range teams {
 			rows = append(rows, []any{repositoryID, t})
 		}
-		if err := insert(ctx, tx, "insert into team_repositories (repository_id, team)", rows, ""); err != nil {
+		if err := database.Insert(ctx, tx, "insert into team_repositories (repository_id, team)", rows, ""); err != nil {
 			return err
 		}
 		return c.save(ctx)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 const tokenColumns = "id, name, role, subject, created_at, created_by, expires_at, last_used_at, last_used_from, revoked_at, revoked_by"
@@ -43,19 +44,19 @@ func scanToken(scan func(...any) error, more ...any) (inventory.Token, error) {
 // entry. It fails with Conflict when a live token has the name already, or any
 // token the id.
 func (d *DB) RecordToken(ctx context.Context, t inventory.Token, hash string, entry inventory.AuditEntry) error {
-	err := d.writeDurably(ctx, func(tx querier) error {
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
 		// First, since this is where writers take turns: of two that give away the
 		// same name, the later one sees the earlier one's token.
 		if err := d.appendAudit(ctx, tx, entry); err != nil {
 			return err
 		}
-		switch n, err := value[int](ctx, tx, "select count(*) from tokens where id = $1", t.ID); {
+		switch n, err := database.Value[int](ctx, tx, "select count(*) from tokens where id = $1", t.ID); {
 		case err != nil:
 			return err
 		case n > 0:
 			return inventory.Errorf(inventory.Conflict, "This form has made its token already, and a token is shown only once. If nobody kept it, revoke it and make another one.")
 		}
-		switch n, err := value[int](ctx, tx, `
+		switch n, err := database.Value[int](ctx, tx, `
 			select count(*)
 			from tokens
 			where name = $1 and revoked_at is null and (expires_at is null or expires_at > $2)`, t.Name, ms(t.CreatedAt)); {
@@ -64,7 +65,7 @@ func (d *DB) RecordToken(ctx context.Context, t inventory.Token, hash string, en
 		case n > 0:
 			return inventory.Errorf(inventory.Conflict, "There is a live token called %s already. Choose another name, or revoke that one first.", inventory.Visible(t.Name))
 		}
-		return insert(ctx, tx, "insert into tokens (hash, "+tokenColumns+")", [][]any{{
+		return database.Insert(ctx, tx, "insert into tokens (hash, "+tokenColumns+")", [][]any{{
 			hash, t.ID, t.Name, t.Role.String(), t.Subject, ms(t.CreatedAt), t.CreatedBy, msOrNull(t.ExpiresAt),
 			msOrNull(t.LastUsedAt), t.LastUsedFrom, msOrNull(t.RevokedAt), t.RevokedBy}}, "")
 	})
@@ -78,8 +79,8 @@ func (d *DB) RecordToken(ctx context.Context, t inventory.Token, hash string, en
 // with the audit entry. It fails with Conflict when it was revoked before. A
 // token that has expired can be revoked too.
 func (d *DB) RecordTokenRevocation(ctx context.Context, t inventory.Token, entry inventory.AuditEntry) error {
-	err := d.writeDurably(ctx, func(tx querier) error {
-		n, err := changed(tx.ExecContext(ctx, `
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
+		n, err := database.Changed(tx.ExecContext(ctx, `
 			update tokens
 			set revoked_at = $1, revoked_by = $2
 			where id = $3 and revoked_at is null`, msOrNull(t.RevokedAt), t.RevokedBy, t.ID))
@@ -100,13 +101,13 @@ func (d *DB) RecordTokenRevocation(ctx context.Context, t inventory.Token, entry
 // Token returns the token with an id, or else the live one with that name, or
 // fails with NotFound.
 func (d *DB) Token(ctx context.Context, idOrName string, now time.Time) (inventory.Token, error) {
-	t, err := scanToken(d.reader.QueryRowContext(ctx, `
+	t, err := scanToken(d.sql.Reader.QueryRowContext(ctx, `
 		select `+tokenColumns+`
 		from tokens
 		where id = $1 or name = $1 and revoked_at is null and (expires_at is null or expires_at > $2)
 		order by case when id = $1 then 0 else 1 end
-		limit 1`, clean(idOrName), ms(now)).Scan)
-	return t, d.explain(err)
+		limit 1`, database.Clean(idOrName), ms(now)).Scan)
+	return t, d.sql.Explain(err)
 }
 
 // TokenByHash returns the token whose secret has the hash, in whatever state it
@@ -115,9 +116,9 @@ func (d *DB) Token(ctx context.Context, idOrName string, now time.Time) (invento
 // one is compared in constant time.
 func (d *DB) TokenByHash(ctx context.Context, hash string) (inventory.Token, error) {
 	var stored string
-	t, err := scanToken(d.reader.QueryRowContext(ctx, "select "+tokenColumns+", hash from tokens where hash = $1", hash).Scan, &stored)
+	t, err := scanToken(d.sql.Reader.QueryRowContext(ctx, "select "+tokenColumns+", hash from tokens where hash = $1", hash).Scan, &stored)
 	if err != nil {
-		return inventory.Token{}, d.explain(err)
+		return inventory.Token{}, d.sql.Explain(err)
 	}
 	if subtle.ConstantTimeCompare([]byte(stored), []byte(hash)) != 1 {
 		return inventory.Token{}, errNoToken
@@ -132,11 +133,11 @@ const TokenUseEvery = time.Minute
 // RecordTokenUse notes that a token was used, unless that was noted less than
 // TokenUseEvery ago. An older use never replaces a newer one.
 func (d *DB) RecordTokenUse(ctx context.Context, id string, at time.Time, address string) error {
-	return d.write(ctx, func(tx querier) error {
+	return d.sql.Write(ctx, func(tx database.Querier) error {
 		_, err := tx.ExecContext(ctx, `
 			update tokens
 			set last_used_at = $1, last_used_from = $2
-			where id = $3 and (last_used_at is null or last_used_at <= $4)`, ms(at), clean(address), id, ms(at.Add(-TokenUseEvery)))
+			where id = $3 and (last_used_at is null or last_used_at <= $4)`, ms(at), database.Clean(address), id, ms(at.Add(-TokenUseEvery)))
 		return err
 	})
 }
@@ -152,9 +153,9 @@ func (d *DB) Tokens(ctx context.Context, live bool, p inventory.Page, now time.T
 		which = "(revoked_at is not null or expires_at <= $1)"
 	}
 	var list []inventory.Token
-	err = d.read(ctx, func(q querier) error {
+	err = d.sql.Read(ctx, func(q database.Querier) error {
 		list = nil
-		return each(ctx, q, `
+		return database.Each(ctx, q, `
 			select `+tokenColumns+`
 			from tokens
 			where `+which+` and (created_at, id) < ($2, $3)
@@ -163,7 +164,7 @@ func (d *DB) Tokens(ctx context.Context, live bool, p inventory.Page, now time.T
 			t, err := scanToken(rows.Scan)
 			list = append(list, t)
 			return err
-		}, ms(now), before, clean(last), p.Size()+1)
+		}, ms(now), before, database.Clean(last), p.Size()+1)
 	})
 	if err != nil || len(list) <= p.Size() {
 		return list, "", err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // token is one that was made now, for some time; zero is for ever.
@@ -254,7 +255,7 @@ func TestOpen_addsTokensToEarlierVersions(t *testing.T) {
 		w := newWorld(t, dsn)
 		_, err := w.makeToken("a", "ci", 0)
 		w.must(err)
-		if n, err := value[int](t.Context(), w.db.reader, "select count(*) from sessions where token_hash = 'kept'"); err != nil || n != 1 {
+		if n, err := database.Value[int](t.Context(), w.db.sql.Reader, "select count(*) from sessions where token_hash = 'kept'"); err != nil || n != 1 {
 			t.Errorf("what was there: %d, %v", n, err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // TrustRoot is what was last fetched of a root of trust, and when; nil and the
@@ -20,12 +21,12 @@ func (d *DB) TrustRoot(ctx context.Context, name string) ([]byte, time.Time, err
 	}
 	var raw []byte
 	var at int64
-	err := d.reader.QueryRowContext(ctx, "select body, obtained_at from trust_roots where name = $1", name).Scan(&raw, &at)
+	err := d.sql.Reader.QueryRowContext(ctx, "select body, obtained_at from trust_roots where name = $1", name).Scan(&raw, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, time.Time{}, nil
 	}
 	if err != nil {
-		return nil, time.Time{}, d.explain(fmt.Errorf("reading the root of trust %q: %w", name, err))
+		return nil, time.Time{}, d.sql.Explain(fmt.Errorf("reading the root of trust %q: %w", name, err))
 	}
 	return raw, timeOf(at), nil
 }
@@ -36,7 +37,7 @@ func (d *DB) KeepTrustRoot(ctx context.Context, name string, raw []byte, at time
 	if err := storableName(name); err != nil {
 		return err
 	}
-	err := d.writeDurably(ctx, func(tx querier) error {
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
 		_, err := tx.ExecContext(ctx, `
 			insert into trust_roots (name, obtained_at, body)
 			values ($1, $2, $3)
@@ -56,12 +57,12 @@ func (d *DB) TUF(ctx context.Context, gun string) ([]byte, error) {
 	if err := storableName(gun); err != nil {
 		return nil, err
 	}
-	state, err := value[[]byte](ctx, d.reader, "select body from tuf_states where gun = $1", gun)
+	state, err := database.Value[[]byte](ctx, d.sql.Reader, "select body from tuf_states where gun = $1", gun)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, d.explain(fmt.Errorf("reading the state of %s: %w", gun, err))
+		return nil, d.sql.Explain(fmt.Errorf("reading the state of %s: %w", gun, err))
 	}
 	return state, nil
 }
@@ -72,7 +73,7 @@ func (d *DB) KeepTUF(ctx context.Context, gun string, state []byte) error {
 	if err := storableName(gun); err != nil {
 		return err
 	}
-	err := d.writeDurably(ctx, func(tx querier) error {
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
 		_, err := tx.ExecContext(ctx, `
 			insert into tuf_states (gun, body)
 			values ($1, $2)

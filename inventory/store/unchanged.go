@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signboard/inventory"
+	"signboard/inventory/store/database"
 )
 
 // recordUnchanged stores the findings that say of an image nothing but that it
@@ -15,7 +16,7 @@ import (
 //
 // An image that is unknown is no such image: that it could be looked at makes its
 // stored evidence count again.
-func (d *DB) recordUnchanged(ctx context.Context, tx querier, repositoryID int64, findings []inventory.ImageFinding, now time.Time) ([]inventory.ImageFinding, error) {
+func (d *DB) recordUnchanged(ctx context.Context, tx database.Querier, repositoryID int64, findings []inventory.ImageFinding, now time.Time) ([]inventory.ImageFinding, error) {
 	var digests []inventory.Digest
 	var names []string
 	for _, f := range findings {
@@ -28,7 +29,7 @@ func (d *DB) recordUnchanged(ctx context.Context, tx querier, repositoryID int64
 		return findings, nil
 	}
 	known := map[inventory.Digest]int64{}
-	err := eachIn(ctx, tx, "select id, digest from images where repository_id = $1 and status <> $2 and digest in %s", digests, func(rows *sql.Rows) error {
+	err := database.EachIn(ctx, tx, "select id, digest from images where repository_id = $1 and status <> $2 and digest in %s", digests, func(rows *sql.Rows) error {
 		var id int64
 		var digest inventory.Digest
 		err := rows.Scan(&id, &digest)
@@ -39,7 +40,7 @@ func (d *DB) recordUnchanged(ctx context.Context, tx querier, repositoryID int64
 		return nil, err
 	}
 	pointsAt := map[string]int64{}
-	err = eachIn(ctx, tx, "select name, image_id from tags where repository_id = $1 and name in %s", names, func(rows *sql.Rows) error {
+	err = database.EachIn(ctx, tx, "select name, image_id from tags where repository_id = $1 and name in %s", names, func(rows *sql.Rows) error {
 		var name string
 		var id int64
 		err := rows.Scan(&name, &id)
@@ -60,5 +61,5 @@ func (d *DB) recordUnchanged(ctx context.Context, tx querier, repositoryID int64
 		}
 	}
 	slices.Sort(still)
-	return rest, execIn(ctx, tx, "update images set last_seen = $1, checked_at = $1 where id in %s", still, ms(now))
+	return rest, database.ExecIn(ctx, tx, "update images set last_seen = $1, checked_at = $1 where id in %s", still, ms(now))
 }

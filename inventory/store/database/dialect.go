@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -30,17 +30,19 @@ import (
 	"signboard/inventory"
 )
 
-// dialect is everything in which the two databases differ.
-type dialect struct {
+// Dialect is everything in which the two databases differ.
+type Dialect struct {
 	goose goose.Dialect
 	where string // how a message calls the database: its file, or its host
 
 	// PostgreSQL lets transactions write side by side, so rows that one has
-	// read and goes by are locked; SQLite has one writer and needs no words.
-	forUpdate, forUpdateSkip, forShare string
+	// read and goes by are locked; SQLite has one writer and needs no words. Each
+	// is put at the end of a query, with the space before it.
+	ForUpdate, ForUpdateSkip, ForShare string
 }
 
-func (d dialect) postgres() bool { return d.goose == goose.DialectPostgres }
+// Postgres reports whether it is PostgreSQL, and not SQLite.
+func (d Dialect) Postgres() bool { return d.goose == goose.DialectPostgres }
 
 // connect opens the pools without looking at the schema.
 func connect(ctx context.Context, dsn string) (*DB, error) {
@@ -63,23 +65,23 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 		all = "_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)"
 		wal = all + "&_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(8000)&_txlock=immediate"
 	)
-	kind := dialect{goose: goose.DialectSQLite3, where: path}
-	open := func(options string, conns int) pool { return pool{sqlitePool(path, options, conns), kind} }
+	kind := Dialect{goose: goose.DialectSQLite3, where: path}
+	open := func(options string, conns int) Pool { return Pool{sqlitePool(path, options, conns), kind} }
 	// Two writing connections, one turn: synchronous can't change inside a
 	// transaction, and a setting that is switched to and fro on one connection
 	// is one that an error can leave wrong. A commit on the durable connection
 	// syncs the whole write-ahead log, so it never outlives what it rests on.
 	d := &DB{
-		dialect: kind, overdueKept: map[overdueKey]overdueCount{},
+		Dialect: kind,
 		turn:    make(chan struct{}, 1),
 		bulk:    open(wal+"&_pragma=synchronous(normal)&_pragma=cache_size(-65536)", 1),
 		durable: open(wal+"&_pragma=synchronous(full)", 1),
-		reader:  open(all+"&_pragma=cache_size(-16384)&_query_only=1", max(4, runtime.NumCPU())),
+		Reader:  open(all+"&_pragma=cache_size(-16384)&_query_only=1", max(4, runtime.NumCPU())),
 	}
-	for _, db := range []pool{d.bulk, d.durable, d.reader} {
+	for _, db := range []Pool{d.bulk, d.durable, d.Reader} {
 		if err := db.PingContext(ctx); err != nil {
 			d.Close()
-			return nil, d.explain(fmt.Errorf("opening %s: %w", path, err))
+			return nil, d.Explain(fmt.Errorf("opening %s: %w", path, err))
 		}
 	}
 	return d, nil
@@ -88,7 +90,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 func sqlitePool(path, options string, conns int) *sql.DB {
 	connector, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options)
 	if err != nil {
-		panic("store: the options of SQLite can't be read: " + err.Error())
+		panic("database: the options of SQLite can't be read: " + err.Error())
 	}
 	db := sql.OpenDB(preparing{connector})
 	db.SetMaxOpenConns(conns)
@@ -99,7 +101,7 @@ func sqlitePool(path, options string, conns int) *sql.DB {
 // copyInto writes a compact copy of a SQLite database, as it is at one moment,
 // into an empty file. It reads; nobody waits for it.
 func (d *DB) copyInto(ctx context.Context, file string) error {
-	db := sqlitePool(d.dialect.where, "_pragma=busy_timeout(10000)", 1)
+	db := sqlitePool(d.where, "_pragma=busy_timeout(10000)", 1)
 	defer db.Close()
 	_, err := db.ExecContext(ctx, "vacuum into $1", file)
 	return err
@@ -167,12 +169,12 @@ func openPostgres(ctx context.Context, dsn string) (*DB, error) {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(8)
 	where := net.JoinHostPort(config.Host, fmt.Sprint(config.Port)) + "/" + config.Database
-	kind := dialect{goose: goose.DialectPostgres, where: where, forUpdate: " for update", forUpdateSkip: " for update skip locked", forShare: " for share"}
-	all := pool{db, kind}
-	d := &DB{dialect: kind, overdueKept: map[overdueKey]overdueCount{}, reader: all, bulk: all, durable: all, turn: make(chan struct{}, writers)}
+	kind := Dialect{goose: goose.DialectPostgres, where: where, ForUpdate: " for update", ForUpdateSkip: " for update skip locked", ForShare: " for share"}
+	all := Pool{db, kind}
+	d := &DB{Dialect: kind, Reader: all, bulk: all, durable: all, turn: make(chan struct{}, writers)}
 	if err := db.PingContext(ctx); err != nil {
 		db.Close()
-		return nil, d.explain(err)
+		return nil, d.Explain(err)
 	}
 	return d, nil
 }
@@ -198,16 +200,16 @@ func limitIdle(configured string) func(context.Context, *pgx.Conn) error {
 
 // snapshot is the kind of transaction that sees one state of the database.
 // In SQLite each transaction does.
-func (d dialect) snapshot() *sql.TxOptions {
-	if d.postgres() {
+func (d Dialect) snapshot() *sql.TxOptions {
+	if d.Postgres() {
 		return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	}
 	return &sql.TxOptions{ReadOnly: true}
 }
 
 // migrationOptions keep replicas that start together from migrating together.
-func (d dialect) migrationOptions() ([]goose.ProviderOption, error) {
-	if !d.postgres() {
+func (d Dialect) migrationOptions() ([]goose.ProviderOption, error) {
+	if !d.Postgres() {
 		return nil, nil
 	}
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
@@ -219,7 +221,7 @@ func (d dialect) migrationOptions() ([]goose.ProviderOption, error) {
 
 // again reports whether a transaction failed only because of others, and may
 // succeed when run again.
-func (d dialect) again(err error) bool {
+func (d Dialect) again(err error) bool {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		code := e.Code() & 0xff
 		return code == codes.SQLITE_BUSY || code == codes.SQLITE_LOCKED || uniqueInSQLite(e)
@@ -235,8 +237,8 @@ func (d dialect) again(err error) bool {
 
 // lost reports whether a connection that was there broke off, as when
 // PostgreSQL restarts, or ends a transaction in which this process froze.
-func (d dialect) lost(err error) bool {
-	if err == nil || !d.postgres() {
+func (d Dialect) lost(err error) bool {
+	if err == nil || !d.Postgres() {
 		return false
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
@@ -253,9 +255,9 @@ func uniqueInSQLite(e *sqlite.Error) bool {
 	return e.Code() == codes.SQLITE_CONSTRAINT_PRIMARYKEY || e.Code() == codes.SQLITE_CONSTRAINT_UNIQUE
 }
 
-// explain turns what an operator can do something about into a sentence for
-// them. Other errors come back as they are.
-func (d *DB) explain(err error) error {
+// Explain turns what an operator can do something about into an inventory.Error
+// with a sentence for them. Other errors come back as they are, and so does none.
+func (d *DB) Explain(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -265,7 +267,7 @@ func (d *DB) explain(err error) error {
 	say := func(format string, args ...any) error {
 		return &inventory.Error{Kind: inventory.Unavailable, Message: fmt.Sprintf(format, args...), Err: err}
 	}
-	where := d.dialect.where
+	where := d.where
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch e.Code() & 0xff {
 		case codes.SQLITE_FULL:
@@ -283,7 +285,7 @@ func (d *DB) explain(err error) error {
 		}
 		return err
 	}
-	if d.dialect.lost(err) {
+	if d.lost(err) {
 		return say("The connection to PostgreSQL at %s broke off. Look whether it is done, and try again if it isn't.", where)
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
@@ -339,7 +341,7 @@ func arrayOf[K any](keys []K) any {
 
 // insertArrays inserts any number of rows with one statement, whose text depends
 // on the columns alone: PostgreSQL reads and plans it once for each connection.
-func insertArrays(ctx context.Context, tx querier, into string, rows [][]any, after string) (written int, err error) {
+func insertArrays(ctx context.Context, tx Querier, into string, rows [][]any, after string) (written int, err error) {
 	const most = 1000 // rows; what they hold is in memory twice
 	for part := range slices.Chunk(rows, most) {
 		var b strings.Builder
@@ -358,7 +360,7 @@ func insertArrays(ctx context.Context, tx querier, into string, rows [][]any, af
 			fmt.Fprintf(&b, "$%d::%s[]", c+1, kind)
 		}
 		b.WriteString(") " + after)
-		wrote, err := changed(tx.ExecContext(ctx, b.String(), args...))
+		wrote, err := Changed(tx.ExecContext(ctx, b.String(), args...))
 		if err != nil {
 			return written, err
 		}
@@ -381,7 +383,7 @@ func columnArray(values []any) (array any, kind string) {
 	case sql.NullString:
 		return listOf(values, func(v any) *string {
 			if s := v.(sql.NullString); s.Valid {
-				text := clean(s.String).(string)
+				text := Clean(s.String).(string)
 				return &text
 			}
 			return nil
@@ -392,7 +394,7 @@ func columnArray(values []any) (array any, kind string) {
 		return listOf(values, func(v any) []byte { return v.([]byte) }), "bytea"
 	}
 	if reflect.TypeOf(values[0]).Kind() == reflect.String {
-		return listOf(values, func(v any) string { return reflect.ValueOf(clean(v)).String() }), "text"
+		return listOf(values, func(v any) string { return reflect.ValueOf(Clean(v)).String() }), "text"
 	}
 	return listOf(values, func(v any) int64 { return reflect.ValueOf(v).Int() }), "bigint"
 }
@@ -405,43 +407,50 @@ func listOf[T any](values []any, of func(any) T) []T {
 	return list
 }
 
-// signerChange is by how much the counts in a signer's own row change.
-type signerChange struct {
-	id              string
-	images, waiting int64
-}
-
-// countSigners changes the counts of signers, which are in the order of their
-// ids. PostgreSQL is asked once for all: each statement is a way there and back.
-func countSigners(ctx context.Context, tx querier, changes []signerChange) error {
-	if len(changes) == 0 {
+// AddTo adds to columns of numbers in rows that are there: each row is its text
+// key and a number (int64) for every column. Rows come in the order of their keys.
+// PostgreSQL is asked once for all: each statement is a way there and back.
+func AddTo(ctx context.Context, tx Querier, table, key string, columns []string, rows [][]any) error {
+	if len(rows) == 0 {
 		return nil
 	}
-	if !tx.postgres() {
-		for _, c := range changes {
-			_, err := tx.ExecContext(ctx, `
-				update signers
-				set images = images + $1, waiting = waiting + $2
-				where id = $3`, c.images, c.waiting, c.id)
-			if err != nil {
+	var set strings.Builder
+	for i, column := range columns {
+		if i > 0 {
+			set.WriteString(", ")
+		}
+		if tx.Postgres() {
+			fmt.Fprintf(&set, "%s = t.%[1]s + c.%[1]s", column)
+		} else {
+			fmt.Fprintf(&set, "%s = %[1]s + $%d", column, i+2)
+		}
+	}
+	if !tx.Postgres() {
+		for _, row := range rows {
+			if _, err := tx.ExecContext(ctx, fmt.Sprintf("update %s set %s where %s = $1", table, &set, key), row...); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	var ids []string
-	var images, waiting []int64
-	for _, c := range changes {
-		ids, images, waiting = append(ids, c.id), append(images, c.images), append(waiting, c.waiting)
+	arrays, from := make([]any, 0, 1+len(columns)), "$1::text[]"
+	for c := range 1 + len(columns) {
+		values := make([]any, 0, len(rows))
+		for _, row := range rows {
+			values = append(values, row[c])
+		}
+		array, _ := columnArray(values)
+		arrays = append(arrays, array)
+		if c > 0 {
+			from += fmt.Sprintf(", $%d::bigint[]", c+1)
+		}
 	}
 	// An update with a join locks in any order.
-	if _, err := tx.ExecContext(ctx, "select id from signers where id = any($1) order by id for update", ids); err != nil {
+	lock := fmt.Sprintf("select %[2]s from %[1]s where %[2]s = any($1) order by %[2]s for update", table, key)
+	if _, err := tx.ExecContext(ctx, lock, arrays[0]); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `
-		update signers s
-		set images = s.images + c.images, waiting = s.waiting + c.waiting
-		from unnest($1::text[], $2::bigint[], $3::bigint[]) as c (id, images, waiting)
-		where s.id = c.id`, ids, images, waiting)
+	_, err := tx.ExecContext(ctx, fmt.Sprintf("update %s t set %s from unnest(%s) as c (%s, %s) where t.%[4]s = c.%[4]s",
+		table, &set, from, key, strings.Join(columns, ", ")), arrays...)
 	return err
 }

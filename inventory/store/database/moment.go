@@ -1,6 +1,6 @@
 //go:build !crash
 
-package store
+package database
 
 // moment names a moment of a transaction: begun, committing or committed. It
 // does nothing, except in the program that e2e builds with the tag crash and

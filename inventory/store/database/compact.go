@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 
 // goMigrations are the steps of the schema that SQL alone can't say for both
 // databases.
-func (d dialect) goMigrations() goose.ProviderOption {
+func (d Dialect) goMigrations() goose.ProviderOption {
 	run := func(ctx context.Context, tx *sql.Tx) error { return nil }
-	if !d.postgres() {
+	if !d.Postgres() {
 		run = compact
 	}
 	return goose.WithGoMigrations(goose.NewGoMigration(9, &goose.GoFunc{RunTx: run}, nil))

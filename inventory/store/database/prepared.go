@@ -1,9 +1,11 @@
-package store
+package database
 
 import (
 	"container/list"
 	"context"
 	"database/sql/driver"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -130,6 +132,10 @@ func (c *preparedConn) Close() error {
 	}
 	return c.sqliteConn.Close()
 }
+
+// Prepared are the texts of the statements that are kept. Tests learn from it, by
+// way of sql.Conn's Raw, what was asked.
+func (c *preparedConn) Prepared() []string { return slices.Sorted(maps.Keys(c.byText)) }
 
 // preparedRows gives its statement back when it is closed.
 type preparedRows struct {

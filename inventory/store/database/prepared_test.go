@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -11,18 +11,18 @@ import (
 func TestPrepared_aStatementRunsWhileItsOwnRowsAreRead(t *testing.T) {
 	db := open(t, "sqlite:"+filepath.Join(t.TempDir(), "signboard.db"))
 	const query = "select name from revisions where name >= $1 order by name"
-	all, err := column[string](t.Context(), db.reader, query, "")
+	all, err := Column[string](t.Context(), db.Reader, query, "")
 	if err != nil || len(all) < 3 {
 		t.Fatalf("the revisions are %v, %v", all, err)
 	}
-	err = db.read(t.Context(), func(q querier) error {
+	err = db.Read(t.Context(), func(q Querier) error {
 		n := 0
-		err := each(t.Context(), q, query, func(rows *sql.Rows) error {
+		err := Each(t.Context(), q, query, func(rows *sql.Rows) error {
 			var name string
 			if err := rows.Scan(&name); err != nil {
 				return err
 			}
-			rest, err := column[string](t.Context(), q, query, name)
+			rest, err := Column[string](t.Context(), q, query, name)
 			if len(rest) != len(all)-n || name != all[n] {
 				t.Errorf("after %d names comes %s, and from there are %v", n, name, rest)
 			}
@@ -41,7 +41,7 @@ func TestPrepared_aStatementRunsWhileItsOwnRowsAreRead(t *testing.T) {
 
 func TestPrepared_keepsAsManyAsAreUseful(t *testing.T) {
 	db := open(t, "sqlite:"+filepath.Join(t.TempDir(), "signboard.db"))
-	conn, err := db.reader.Conn(t.Context())
+	conn, err := db.Reader.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestPrepared_outlivesAChangeOfTheSchemaAndAnError(t *testing.T) {
 	db := open(t, "sqlite:"+filepath.Join(t.TempDir(), "signboard.db"))
 	ctx := t.Context()
 	insert := func(ctx context.Context, name any) error {
-		return db.write(ctx, func(tx querier) error {
+		return db.Write(ctx, func(tx Querier) error {
 			_, err := tx.ExecContext(ctx, "insert into settings (name, value) values ($1, $2)", name, "x")
 			return err
 		})
@@ -103,7 +103,7 @@ func TestPrepared_outlivesAChangeOfTheSchemaAndAnError(t *testing.T) {
 	if err := insert(ctx, "c"); err != nil {
 		t.Error(err)
 	}
-	if names, err := column[string](ctx, db.reader, "select name from settings where value = 'x' order by name"); err != nil || fmt.Sprint(names) != "[a c]" {
+	if names, err := Column[string](ctx, db.Reader, "select name from settings where value = 'x' order by name"); err != nil || fmt.Sprint(names) != "[a c]" {
 		t.Errorf("stored are %v, %v", names, err)
 	}
 }

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 // exist yet, while others go on reading and writing. Only a whole copy gets the
 // file's name. PostgreSQL has pg_dump for that, and the error says so.
 func (d *DB) Backup(ctx context.Context, file string) error {
-	if d.dialect.postgres() {
-		return inventory.Errorf(inventory.Invalid, "This inventory is in PostgreSQL at %s: back it up with pg_dump.", d.dialect.where)
+	if d.Postgres() {
+		return inventory.Errorf(inventory.Invalid, "This inventory is in PostgreSQL at %s: back it up with pg_dump.", d.where)
 	}
 	if _, err := os.Lstat(file); err == nil {
 		return inventory.Errorf(inventory.Invalid, "%s exists already. Name a file that doesn't, so that no older backup is overwritten.", file)
@@ -31,7 +31,7 @@ func (d *DB) Backup(ctx context.Context, file string) error {
 	defer os.Remove(part)
 	defer made.Close()
 	if err := d.copyInto(ctx, part); err != nil {
-		return fmt.Errorf("writing the backup %s: %w", file, d.explain(err))
+		return fmt.Errorf("writing the backup %s: %w", file, d.Explain(err))
 	}
 	if err := made.Sync(); err != nil {
 		return fmt.Errorf("writing the backup %s: %w", file, err)

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 
 // migrate brings the schema up to date, or refuses a database from the future.
 func (d *DB) migrate(ctx context.Context) error {
-	options, err := d.dialect.migrationOptions()
+	options, err := d.migrationOptions()
 	if err != nil {
 		return fmt.Errorf("preparing migrations: %w", err)
 	}
-	provider, err := goose.NewProvider(d.dialect.goose, d.bulk.DB, migrations.FS, append(options, d.dialect.goMigrations())...)
+	provider, err := goose.NewProvider(d.goose, d.bulk.DB, migrations.FS, append(options, d.goMigrations())...)
 	if err != nil {
 		return fmt.Errorf("reading the embedded migrations: %w", err)
 	}
@@ -29,7 +29,7 @@ func (d *DB) migrate(ctx context.Context) error {
 		if found > known {
 			return inventory.Errorf(inventory.Invalid,
 				"The database %s was made by a newer Signboard (schema %d, this program knows %d). Start that version, or restore a backup that this one made.",
-				d.dialect.where, found, known)
+				d.where, found, known)
 		}
 		if found == known {
 			return nil
@@ -40,7 +40,7 @@ func (d *DB) migrate(ctx context.Context) error {
 			return nil
 		}
 	}
-	return d.explain(fmt.Errorf("bringing the schema of %s up to date: %w", d.dialect.where, failed))
+	return d.Explain(fmt.Errorf("bringing the schema of %s up to date: %w", d.where, failed))
 }
 
 // schemaVersion is the version the database is at, 0 while it has none. What

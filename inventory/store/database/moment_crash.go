@@ -1,6 +1,6 @@
 //go:build crash
 
-package store
+package database
 
 import (
 	"fmt"
