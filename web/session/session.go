@@ -80,7 +80,7 @@ func New(c Config) *Sessions {
 		http.Error(w, "Your session could not be read. Try again in a moment.", http.StatusServiceUnavailable)
 	}
 	if c.OIDC != nil {
-		s.provider = newProvider(*c.OIDC, c.BaseURL)
+		s.provider = newProvider(*c.OIDC, c.BaseURL, c.Clock, c.Log)
 	}
 	return s
 }
@@ -93,7 +93,7 @@ type person struct {
 	Groups  []string `json:"groups"`
 }
 
-const personKey, flowsKey, noticeKey = "person", "flows", "notice"
+const personKey, noticeKey = "person", "notice"
 
 // Middleware loads the session and puts the actor into the request's context.
 func (s *Sessions) Middleware(next http.Handler) http.Handler {
@@ -112,9 +112,8 @@ func (s *Sessions) actor(ctx context.Context) inventory.Actor {
 	if err := json.Unmarshal([]byte(s.scs.GetString(ctx, personKey)), &p); err != nil || p.Subject == "" {
 		return inventory.Actor{}
 	}
-	return inventory.Actor{
-		Kind: inventory.UserActor, Name: p.Name, Subject: p.Subject, Groups: p.Groups, Role: s.OIDC.role(p.Groups),
-	}
+	role, _ := s.OIDC.role(p.Groups)
+	return inventory.Actor{Kind: inventory.UserActor, Name: p.Name, Subject: p.Subject, Groups: p.Groups, Role: role}
 }
 
 // Current is who is behind a request now, however long ago it began, and what

@@ -29,7 +29,26 @@ type site struct {
 	audited []inventory.AuditEntry
 }
 
+// newSite has the demo's provider beside it.
 func newSite(t *testing.T, change func(c *session.Config)) *site {
+	t.Helper()
+	return openSite(t, func(c *session.Config, s *site) {
+		var err error
+		if s.demo, err = demo.Start(t.Context(), demo.Options{BaseURL: s.url}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.demo.Close() })
+		c.OIDC = &session.OIDC{
+			Issuer: s.demo.Issuer(), ClientID: s.demo.ClientID(), ClientSecret: s.demo.ClientSecret(),
+			Scopes: []string{"openid", "profile", "email", "groups"}, GroupsClaim: "groups", Roles: s.demo.Roles(),
+		}
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+func openSite(t *testing.T, change func(c *session.Config, s *site)) *site {
 	t.Helper()
 	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
 	if err != nil {
@@ -40,17 +59,8 @@ func newSite(t *testing.T, change func(c *session.Config)) *site {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	s := &site{t: t, url: server.URL}
-	s.demo, err = demo.Start(t.Context(), demo.Options{BaseURL: server.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.demo.Close() })
 	c := session.Config{
 		Store: db.Sessions(), BaseURL: server.URL,
-		OIDC: &session.OIDC{
-			Issuer: s.demo.Issuer(), ClientID: s.demo.ClientID(), ClientSecret: s.demo.ClientSecret(),
-			Scopes: []string{"openid", "profile", "email", "groups"}, GroupsClaim: "groups", Roles: s.demo.Roles(),
-		},
 		Audit: func(_ context.Context, e inventory.AuditEntry) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -58,9 +68,7 @@ func newSite(t *testing.T, change func(c *session.Config)) *site {
 			return nil
 		},
 	}
-	if change != nil {
-		change(&c)
-	}
+	change(&c, s)
 	sessions := session.New(c)
 	answer := func(e func(http.ResponseWriter, *http.Request) error) http.Handler {
 		return sessions.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
