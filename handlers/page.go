@@ -16,6 +16,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/go-chi/chi/v5"
 
+	"signboard/handlers/api"
 	"signboard/inventory"
 	"signboard/views"
 	"signboard/views/ui"
@@ -111,14 +112,7 @@ func show(w http.ResponseWriter, r *http.Request, status int, page templ.Compone
 
 // StatusError is an error for which HTTP has a more exact status than that of
 // its kind.
-type StatusError struct {
-	Status int
-	Err    error
-}
-
-func (e *StatusError) Error() string { return e.Err.Error() }
-
-func (e *StatusError) Unwrap() error { return e.Err }
+type StatusError = api.StatusError
 
 // Error shows what went wrong. Only an inventory.Error's message is shown; the
 // rest goes to the log, under the request's id. Where the browser has gone away,
@@ -158,24 +152,8 @@ func (p Pages) Error(w http.ResponseWriter, r *http.Request, id string, err erro
 	}
 }
 
-// status is the HTTP status of a kind of error.
-func status(kind inventory.Kind) int {
-	switch kind {
-	case inventory.NotFound:
-		return http.StatusNotFound
-	case inventory.Invalid:
-		return http.StatusUnprocessableEntity
-	case inventory.Conflict:
-		return http.StatusConflict
-	case inventory.Forbidden:
-		return http.StatusForbidden
-	case inventory.Unauthorized:
-		return http.StatusUnauthorized
-	case inventory.Unavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
-}
+// status is the HTTP status of a kind of error, the same as the API has.
+func status(kind inventory.Kind) int { return api.Status(kind) }
 
 // param is a path parameter, decoded.
 func param(r *http.Request, name string) string {

@@ -76,7 +76,10 @@ func (a Actor) Require(p Permission) error {
 	if a.May(p) {
 		return nil
 	}
-	if a.Role == Nobody {
+	switch {
+	case a.Role == Nobody && a.Subject != "":
+		return Errorf(Forbidden, "You are signed in as %s, but none of your groups gives you a role here. An administrator can add one under oidc.roles.", Visible(a.Name))
+	case a.Role == Nobody:
 		return Errorf(Unauthorized, "Sign in to %s.", p)
 	}
 	if a.Kind == TokenActor {

@@ -94,10 +94,7 @@ func (g Guard) require(p inventory.Permission) func(http.Handler) http.Handler {
 			if !reading {
 				g.refusals.write(r, actor, string(p))
 			}
-			switch {
-			case actor.Role == inventory.Nobody && actor.Subject != "":
-				refusal = inventory.Errorf(inventory.Forbidden, "You are signed in as %s, but none of your groups gives you a role here. An administrator can add one under oidc.roles.", inventory.Visible(actor.Name))
-			case actor.Role == inventory.Nobody && reading:
+			if actor.Role == inventory.Nobody && actor.Subject == "" && reading {
 				http.Redirect(w, r, "/signin?return="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 				return
 			}
@@ -119,7 +116,7 @@ func otherMethod(w http.ResponseWriter, r *http.Request) error {
 	}
 	routes := chi.RouteContext(r.Context()).Routes
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		if !routes.Match(chi.NewRouteContext(), method, path) {
 			continue
 		}
@@ -129,6 +126,11 @@ func otherMethod(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	return &handlers.StatusError{Status: http.StatusMethodNotAllowed, Err: inventory.Errorf(inventory.Invalid, "This address answers nothing but %s.", strings.Join(allowed, ", "))}
+}
+
+// forPrograms reports whether a request is the API's to answer, errors included.
+func forPrograms(r *http.Request) bool {
+	return r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/")
 }
 
 // identify gives the request an id of ours. One that the client sends would
@@ -195,7 +197,12 @@ func (g Guard) recover(next http.Handler) http.Handler {
 func (g Guard) hosts(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(g.Hosts) > 0 && !slices.Contains(g.Hosts, hostname(r.Host)) {
-			http.Error(w, "This Signboard doesn't answer to the name "+hostname(r.Host)+". Its configuration says which names it has: base_url.", http.StatusMisdirectedRequest)
+			why := "This Signboard doesn't answer to the name " + hostname(r.Host) + ". Its configuration says which names it has: base_url."
+			if forPrograms(r) {
+				g.fail(w, r, &handlers.StatusError{Status: http.StatusMisdirectedRequest, Err: inventory.Errorf(inventory.Invalid, "%s", why)})
+				return
+			}
+			http.Error(w, why, http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)

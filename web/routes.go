@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"signboard/handlers"
+	"signboard/handlers/api"
 	"signboard/handlers/hook"
 	"signboard/inventory"
 	"signboard/static"
@@ -33,6 +34,7 @@ type Routes struct {
 	Theme      handlers.Theme
 	Health     handlers.Health
 	Hook       *hook.Hook
+	API        api.API
 }
 
 // Handler is the table of routes with what every request passes through.
@@ -41,10 +43,19 @@ func (t Routes) Handler() http.Handler {
 		t.Clock = time.Now
 	}
 	t.refusals = newRefusals(t.Refused, t.Clock, t.Log)
+	t.API.Refused = t.refusals.write
+	toPeople := t.Error
+	t.Error = func(w http.ResponseWriter, r *http.Request, id string, err error) {
+		if forPrograms(r) {
+			t.API.Error(w, r, id, err)
+		} else {
+			toPeople(w, r, id, err)
+		}
+	}
 	page, may := t.page, t.may
 
 	r := chi.NewRouter()
-	r.Use(identify, t.address, t.log, t.headers, t.recover, t.hosts, t.limits, middleware.Compress(5, "text/html"), middleware.GetHead)
+	r.Use(identify, t.address, t.log, t.headers, t.recover, t.hosts, t.limits, middleware.Compress(5, "text/html", "application/json", "application/problem+json"), middleware.GetHead)
 	r.Get("/healthz", t.Health.Live)
 	r.Get("/readyz", t.Health.Ready)
 	r.Get("/version", t.Health.Version)
@@ -53,6 +64,13 @@ func (t Routes) Handler() http.Handler {
 	r.Handle("/static/*", static.Handler())
 	r.Get("/favicon.ico", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, static.URL("favicon.svg"), http.StatusFound)
+	})
+
+	r.Route("/api", func(r chi.Router) {
+		r.Use(api.NoStore)
+		r.NotFound(page(notFound))
+		r.MethodNotAllowed(page(otherMethod))
+		r.Route("/v1", func(r chi.Router) { t.API.Routes(r, t.Sessions.API) })
 	})
 
 	// In here nobody gets without being allowed to see: what a new route forgets to

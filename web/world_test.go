@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"signboard/handlers"
+	"signboard/handlers/api"
 	"signboard/handlers/hook"
 	"signboard/inventory"
 	"signboard/inventory/decision"
@@ -162,6 +163,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Hook: hook.New(hook.Config{Store: w.db, Hinted: func() {}, Clock: clock, Log: log, Registries: []hook.Registry{
 			{Name: "local", Host: "registry.test", Secret: hookSecret, Repositories: []inventory.Glob{"**"}},
 		}}),
+		API: api.API{Images: w.db, Registries: w.db, Counts: w.db, Version: "v0.0.0-test", Clock: clock, Log: log},
 	}
 	if p.change != nil {
 		p.change(&w.routes)

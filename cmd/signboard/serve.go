@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signboard/handlers"
+	"signboard/handlers/api"
 	"signboard/inventory"
 	"signboard/web"
 	"signboard/web/session"
@@ -129,6 +130,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
 		Health:     handlers.Health{Ping: a.store.Ping, Release: version(), Log: a.log},
 		Hook:       a.hook(),
+		API:        api.API{Images: a.store, Registries: a.store, Counts: a.store, Version: version(), Clock: time.Now, Log: a.log},
 	}.Handler()
 }
 

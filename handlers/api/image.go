@@ -28,25 +28,16 @@ type Image struct {
 	Signatures   []Signature      `json:"signatures"`
 	Attestations []Attestation    `json:"attestations"`
 	Notes        []string         `json:"notes"`
+	// Evidence is false in lists: platforms, signatures, attestations and notes
+	// are empty there, whatever there is.
+	Evidence bool          `json:"evidence" doc:"False in lists: platforms, signatures, attestations and notes are empty there, whatever there is."`
+	Signers  []ImageSigner `json:"signers" doc:"Whose verified signature the image carries."`
 }
 
 // LastGood is the last verdict that rested on a complete look.
 type LastGood struct {
 	Status    inventory.Status `json:"status"`
 	CheckedAt time.Time        `json:"checked_at"`
-}
-
-// Quarantine holds an image back: by digest, or by repository and tag.
-type Quarantine struct {
-	ID         string           `json:"id"`
-	Digest     inventory.Digest `json:"digest,omitempty"`
-	Repository string           `json:"repository,omitempty"` // "registry/repository"
-	Tag        string           `json:"tag,omitempty"`
-	Reason     string           `json:"reason"`
-	By         string           `json:"by"`
-	At         time.Time        `json:"at"`
-	ExpiresAt  *time.Time       `json:"expires_at"`
-	ReleasedAt *time.Time       `json:"released_at"`
 }
 
 // Platform is one image of an index.
@@ -67,7 +58,7 @@ type Signature struct {
 	Message        string                    `json:"message"`
 	SignedAt       *time.Time                `json:"signed_at"`
 	SignedAtSource *inventory.SignedAtSource `json:"signed_at_source"`
-	Signer         *Signer                   `json:"signer"`
+	Signer         *ImageSigner              `json:"signer"`
 	Domain         string                    `json:"domain"` // the root of trust, by its configured name
 	Expires        *Expiry                   `json:"expires"`
 	Checks         []Check                   `json:"checks"`
@@ -84,8 +75,9 @@ type Expiry struct {
 	Message string           `json:"message"`
 }
 
-// Signer is who signed, with what people decided about them.
-type Signer struct {
+// ImageSigner is who signed an image, with what people decided about them. The
+// signer's own call knows more.
+type ImageSigner struct {
 	ID       inventory.SignerID   `json:"id"`
 	Kind     inventory.SignerKind `json:"kind"`
 	Name     string               `json:"name"`
@@ -125,7 +117,7 @@ type Attestation struct {
 	Outcome        inventory.Outcome         `json:"outcome"`
 	Reason         inventory.Reason          `json:"reason"`
 	Message        string                    `json:"message"`
-	Signer         *Signer                   `json:"signer"`
+	Signer         *ImageSigner              `json:"signer"`
 	Manifest       inventory.Digest          `json:"manifest"`
 	SignedAt       *time.Time                `json:"signed_at"`
 	SignedAtSource *inventory.SignedAtSource `json:"signed_at_source"`
@@ -142,7 +134,7 @@ func NewImage(i inventory.Image, address string) Image {
 	image := Image{
 		Registry: i.Registry, Repository: i.Repository, Digest: i.Digest, Tags: list(i.Tags, same), Kind: string(i.Kind), MediaType: i.MediaType,
 		Status: i.Status, Reason: i.Reason, Message: i.Message, CheckedAt: utc(i.CheckedAt), Stale: i.Stale,
-		Teams: list(i.Teams, same), Notes: list(i.Notes, same),
+		Teams: list(i.Teams, same), Notes: list(i.Notes, same), Evidence: true, Signers: signersOf(i),
 		Platforms: list(i.Platforms, func(p inventory.Platform) Platform {
 			return Platform{Platform: p.Platform, Digest: p.Digest, Status: p.Status, Inherited: p.Inherited}
 		}),
@@ -167,13 +159,36 @@ func NewImage(i inventory.Image, address string) Image {
 	if i.LastGood != nil {
 		image.LastGood = &LastGood{Status: i.LastGood.Status, CheckedAt: i.LastGood.CheckedAt.UTC()}
 	}
-	if q := i.Quarantine; q != nil {
-		image.Quarantine = &Quarantine{
-			ID: q.ID, Digest: q.Digest, Repository: q.Repository, Tag: q.Tag, Reason: q.Reason, By: q.By,
-			At: q.At.UTC(), ExpiresAt: utc(q.ExpiresAt), ReleasedAt: utc(q.ReleasedAt),
-		}
+	if i.Quarantine != nil {
+		q := NewQuarantine(*i.Quarantine)
+		image.Quarantine = &q
 	}
 	return image
+}
+
+// NewListedImage makes the object from an image as lists have it, without
+// evidence.
+func NewListedImage(i inventory.Image) Image {
+	image := NewImage(i, "")
+	image.Evidence = false
+	return image
+}
+
+// signersOf are those whose verified signature an image carries, as its list has
+// them, or else its evidence.
+func signersOf(i inventory.Image) []ImageSigner {
+	made := list(i.Signers, func(s inventory.Signer) ImageSigner { return *newSigner(&s) })
+	if len(made) > 0 {
+		return made
+	}
+	seen := map[inventory.SignerID]bool{}
+	for _, s := range i.Signatures {
+		if s.Signer != nil && s.Outcome == inventory.OutcomeVerified && !seen[s.Signer.ID] {
+			seen[s.Signer.ID] = true
+			made = append(made, *newSigner(s.Signer))
+		}
+	}
+	return made
 }
 
 func newSignature(s inventory.Signature) Signature {
@@ -198,11 +213,11 @@ func newAttestation(a inventory.Attestation) Attestation {
 
 // newSigner makes the signer of a signature. One that nobody has heard of is
 // pending.
-func newSigner(s *inventory.Signer) *Signer {
+func newSigner(s *inventory.Signer) *ImageSigner {
 	if s == nil {
 		return nil
 	}
-	made := &Signer{ID: s.ID, Kind: s.Kind, Name: s.Name, Standing: s.Standing, Facts: list(s.Facts, newFact)}
+	made := &ImageSigner{ID: s.ID, Kind: s.Kind, Name: s.Name, Standing: s.Standing, Facts: list(s.Facts, newFact)}
 	if made.Kind == "" {
 		made.Kind = s.ID.Kind()
 	}
