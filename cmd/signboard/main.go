@@ -33,6 +33,7 @@ type cli struct {
 	Sync    syncCommand    `cmd:"" help:"One complete sync, then a summary. Exit status 3 when anything could not be checked."`
 	Verify  verifyCommand  `cmd:"" help:"Look at images in their registries now, and print what their pages would show. Exit status 3 when one could not be checked."`
 	Key     keyCommand     `cmd:"" help:"Public keys that signatures are checked with."`
+	Token   tokenCommand   `cmd:"" help:"Tokens that programs show to the JSON API."`
 	Backup  backupCommand  `cmd:"" help:"A consistent copy of the database, while the server runs."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
