@@ -51,13 +51,43 @@ func (s Signer) List(w http.ResponseWriter, r *http.Request) error {
 	return show(w, r, http.StatusOK, p)
 }
 
-// Show is GET /signers/{id}.
+// Show is GET /signers/{id}; with a decision, what that would change.
 func (s Signer) Show(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.page(r, inventory.SignerID(param(r, "id")))
+	id := inventory.SignerID(param(r, "id"))
+	p, err := s.page(r, id)
 	if err != nil {
 		return err
 	}
+	if !r.URL.Query().Has("decision") {
+		return show(w, r, http.StatusOK, p)
+	}
+	p.Form = signerForm(r.URL.Query().Get)
+	request, err := parseDecision(id, p.Form, r.URL.Query().Get("revision"))
+	if err == nil {
+		var impact inventory.Impact
+		impact, err = s.Door.Preview(r.Context(), inventory.ActorFrom(r.Context()), request)
+		p.Impact = &impact
+	}
+	if e, ok := asError(err); ok && (e.Kind == inventory.Invalid || e.Kind == inventory.Conflict) {
+		p.Form.Problem, p.Impact = e.Message, nil
+		return show(w, r, status(e.Kind), p)
+	}
+	if err != nil {
+		return err
+	}
+	if p.Impact.Revision != request.Revision {
+		p.Form.Problem, p.Form.Conflict = "This signer changed while you were reading.", true
+	}
+	p.Signer.Revision = min(p.Signer.Revision, p.Impact.Revision) // should it change between the two: the form is refused then
 	return show(w, r, http.StatusOK, p)
+}
+
+// signerForm is the form about a signer as it was sent.
+func signerForm(value func(string) string) views.SignerForm {
+	return views.SignerForm{
+		Decision: inventory.Verb(value("decision")), Repositories: value("repositories"),
+		ExpiresAt: value("expires_at"), Reason: value("reason"),
+	}
 }
 
 // page is a signer's page.
@@ -82,18 +112,16 @@ func (s Signer) page(r *http.Request, id inventory.SignerID) (views.SignerPage, 
 	return p, err
 }
 
-// SignerDoor is the door for decisions about signers.
+// SignerDoor is the door for decisions about signers. Preview only looks.
 type SignerDoor interface {
+	Preview(ctx context.Context, actor inventory.Actor, r decision.SignerRequest) (inventory.Impact, error)
 	Decide(ctx context.Context, actor inventory.Actor, r decision.SignerRequest) (inventory.Decision, error)
 }
 
 // Create is POST /signers/{id}/decisions.
 func (s Signer) Create(w http.ResponseWriter, r *http.Request) error {
 	id := inventory.SignerID(param(r, "id"))
-	form := views.SignerForm{
-		Decision: inventory.Verb(r.PostFormValue("decision")), Repositories: r.PostFormValue("repositories"),
-		ExpiresAt: r.PostFormValue("expires_at"), Reason: r.PostFormValue("reason"),
-	}
+	form := signerForm(r.PostFormValue)
 	request, err := parseDecision(id, form, r.PostFormValue("revision"))
 	var made inventory.Decision
 	if err == nil {

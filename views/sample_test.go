@@ -318,7 +318,10 @@ func samples() []sample {
 		{ID: "1", Verb: inventory.Approve, Repositories: []inventory.Glob{"local/team-payments/api"}, Reason: "First.", State: inventory.StateRevoked, DecidedBy: []inventory.Decider{{Name: "Sam Lindqvist", At: *ago(80 * time.Hour)}}},
 	}
 	decide := signerPage(keyless())
-	decide.Impact = &Impact{Decision: inventory.Approve, Changes: []Change{{From: inventory.Unapproved, To: inventory.Trusted, Images: 6}}, Examples: images40()[:1]}
+	decide.Impact = &inventory.Impact{
+		Images: 9, State: inventory.StateActive, Changes: []inventory.Change{{From: inventory.Unapproved, To: inventory.Trusted, Images: 6, Held: 2}},
+		Teams: []string{inventory.NoTeam, "payments"}, Examples: []inventory.ChangedImage{{Image: images40()[0], From: inventory.Unapproved, To: inventory.Trusted}},
+	}
 	raced := signerPage(nasty())
 	raced.Form = SignerForm{Decision: inventory.Approve, Repositories: markup + "\n**", Reason: markup, Problem: "Dana revoked this signer while you were reading.", Conflict: true}
 	watched := signerPage(approved)

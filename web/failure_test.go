@@ -24,6 +24,9 @@ type broken struct {
 }
 
 func (b broken) Registries(context.Context) ([]inventory.Registry, error) { return nil, b.fail() }
+func (b broken) Preview(context.Context, inventory.Actor, decision.SignerRequest) (inventory.Impact, error) {
+	return inventory.Impact{}, b.fail()
+}
 func (b broken) Decide(context.Context, inventory.Actor, decision.SignerRequest) (inventory.Decision, error) {
 	return inventory.Decision{}, b.fail()
 }

@@ -125,7 +125,7 @@ func newWorld(t *testing.T, p plan) *world {
 		}}, []inventory.Team{{Name: "payments", Repositories: []inventory.Glob{"local/pay/**"}}}, noon))
 	}
 	clock := func() time.Time { return noon }
-	w.door = decision.Door{Signers: w.db, Quarantines: w.db, Registries: w.db, Tokens: w.db, Try: try, Approvers: max(1, p.approvers), Clock: clock}
+	w.door = decision.Door{Signers: w.db, Quarantines: w.db, Registries: w.db, Tokens: w.db, Impact: w.db, Try: try, Approvers: max(1, p.approvers), Clock: clock}
 	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 
 	https := strings.HasPrefix(p.baseURL, "https://")

@@ -114,7 +114,7 @@ func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB, m memo
 	}
 	a.syncer = syncer.New(a.store, peers, tuned(syncer.Options{Log: log}))
 	a.door = decision.Door{
-		Signers: a.store, Quarantines: a.store, Registries: a.store, Tokens: a.store, Approvers: c.Review.Approvers, Decided: a.syncer.Nudge,
+		Signers: a.store, Quarantines: a.store, Registries: a.store, Tokens: a.store, Impact: a.store, Approvers: c.Review.Approvers, Decided: a.syncer.Nudge,
 		Try: a.syncer.Try,
 	}
 	return a, nil

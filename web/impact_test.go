@@ -1,0 +1,79 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"signboard/inventory"
+	"signboard/inventory/decision"
+)
+
+func TestSigner_showsWhatADecisionWouldChangeBeforeItIsMade(t *testing.T) {
+	w := newWorld(t, plan{})
+	approved, _ := w.fill()
+	w.cookie(reviewer) // signing in is written down
+	before := len(w.entries())
+	ask := func(person string, id inventory.SignerID, fields url.Values) answer {
+		t.Helper()
+		return w.get(person, id.Path()+"?"+fields.Encode())
+	}
+	filled := url.Values{"decision": {"approve"}, "repositories": {"local/pay/*\nlocal/**"}, "reason": {"met the team"}, "expires_at": {"2027-01-31"}, "revision": {"0"}}
+
+	page := ask(reviewer, keyless.ID, filled)
+	if page.StatusCode != http.StatusOK || !page.says("1 image in 1 team becomes trusted.") || !page.says("local/pay/api") || !page.says("local/** is wide") {
+		t.Errorf("%d %s", page.StatusCode, page.body)
+	}
+	// The form is as it was, and decides on what is shown.
+	for _, kept := range []string{`value="2027-01-31"`, ">met the team</textarea>", `value="approve" required checked`, `name="revision" value="0"`} {
+		if !strings.Contains(page.body, kept) {
+			t.Errorf("%s is gone", kept)
+		}
+	}
+	if page = ask(reviewer, keyless.ID, url.Values{"decision": {"reject"}, "revision": {"0"}}); !page.says("No image in use changes its status.") {
+		t.Error(page.body)
+	}
+	// The same image in two repositories, one of them held.
+	if _, err := w.door.Quarantine(t.Context(), inventory.Actor{Name: second, Role: inventory.Reviewer}, decision.QuarantineRequest{Repository: "local/pay/copy", Tag: "v1", Reason: "odd"}); err != nil {
+		t.Fatal(err)
+	}
+	if page = ask(reviewer, approved.ID, url.Values{"decision": {"revoke"}, "revision": {"1"}}); !page.says("2 images in 1 team become unapproved; 1 of them stays quarantined.") {
+		t.Error(page.body)
+	}
+	if got := len(w.entries()); got != before+1 || w.signer(keyless.ID).Revision != 0 {
+		t.Errorf("looking ahead left %d entries", got-before-1)
+	}
+
+	for name, c := range map[string]struct {
+		id     inventory.SignerID
+		fields url.Values
+		status int
+		says   string
+	}{
+		"no pattern":     {keyless.ID, url.Values{"decision": {"approve"}, "repositories": {""}, "revision": {"0"}}, 422, "which repositories"},
+		"a bad pattern":  {keyless.ID, url.Values{"decision": {"approve"}, "repositories": {"a**b"}, "revision": {"0"}}, 422, "is not a pattern"},
+		"no verb":        {keyless.ID, url.Values{"decision": {"bless"}, "revision": {"0"}}, 422, "is not a decision"},
+		"nothing there":  {keyless.ID, url.Values{"decision": {"revoke"}, "revision": {"0"}}, 409, "no approval of this signer"},
+		"an old page":    {approved.ID, url.Values{"decision": {"revoke"}, "revision": {"0"}}, 200, "changed while you were reading"},
+		"nobody's state": {keyless.ID, url.Values{"decision": {"reject"}}, 422, "which state of the signer"},
+	} {
+		page := ask(reviewer, c.id, c.fields)
+		if page.StatusCode != c.status || !page.says(c.says) {
+			t.Errorf("%s: %d, without %q", name, page.StatusCode, c.says)
+		}
+	}
+	// Those who can't decide see no form, and nothing breaks.
+	if page := ask(viewer, keyless.ID, filled); page.StatusCode != http.StatusOK || !page.says("This takes a reviewer") {
+		t.Errorf("%d %s", page.StatusCode, page.body)
+	}
+}
+
+func TestSigner_saysThatAProposalChangesNothingYet(t *testing.T) {
+	w := newWorld(t, plan{approvers: 2})
+	w.fill()
+	ask := keyless.ID.Path() + "?" + url.Values{"decision": {"approve"}, "repositories": {"local/pay/api"}, "revision": {"0"}}.Encode()
+	if page := w.get(reviewer, ask); !page.says("1 image in 1 team becomes trusted.") || !page.says("until a second reviewer confirms it") {
+		t.Error(page.body)
+	}
+}
