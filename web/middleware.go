@@ -34,6 +34,11 @@ type Guard struct {
 	// Without sign-in it has to be set: a page elsewhere whose name was made to
 	// resolve to this machine must not be able to read or decide anything.
 	Hosts []string
+	// Names are the host names under which people sign in; empty: any. Nobody can
+	// be signed in under another: the identity provider leads back to base_url. Any
+	// IP address does as well, and what machines ask for is answered under any
+	// name, since they call this program what their network calls it.
+	Names []string
 	// FormAction are origins that a form may lead to besides our own: the
 	// identity provider's.
 	FormAction []string
@@ -197,12 +202,26 @@ func (g Guard) recover(next http.Handler) http.Handler {
 func (g Guard) hosts(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(g.Hosts) > 0 && !slices.Contains(g.Hosts, hostname(r.Host)) {
-			why := "This Signboard doesn't answer to the name " + hostname(r.Host) + ". Its configuration says which names it has: base_url."
+			why := "This Signboard doesn't answer to the name " + inventory.Visible(shorten(hostname(r.Host))) + ". Its configuration says which names it has: base_url."
 			if forPrograms(r) {
 				g.fail(w, r, &handlers.StatusError{Status: http.StatusMisdirectedRequest, Err: inventory.Errorf(inventory.Invalid, "%s", why)})
 				return
 			}
 			http.Error(w, why, http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// named refuses to show pages, and to sign anybody in, under a name that isn't
+// ours: a cookie set for it or a link that leads to it would be somebody else's.
+func (g Guard) named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := hostname(r.Host)
+		if _, err := netip.ParseAddr(name); err != nil && len(g.Names) > 0 && !slices.Contains(g.Names, name) {
+			g.fail(w, r, &handlers.StatusError{Status: http.StatusMisdirectedRequest, Err: inventory.Errorf(inventory.Invalid,
+				"This Signboard doesn't answer to the name %s. Its configuration says which name it has: base_url. A proxy in front of it has to pass on the Host header of the browser.", inventory.Visible(shorten(name)))})
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -253,6 +272,7 @@ func (g Guard) headers(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store") // where nothing else is said, as of the static files
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()")
 		if g.HTTPS {
 			h.Set("Strict-Transport-Security", "max-age=31536000")

@@ -76,7 +76,7 @@ func (t Routes) Handler() http.Handler {
 	// In here nobody gets without being allowed to see: what a new route forgets to
 	// ask for is refused. What changes something asks for more, by name.
 	r.Group(func(r chi.Router) {
-		r.Use(t.sameOrigin(t.Sessions.Peek), t.Sessions.Middleware, t.require(inventory.See))
+		r.Use(t.named, t.sameOrigin(t.Sessions.Peek), t.Sessions.Middleware, t.require(inventory.See))
 
 		r.Get("/", page(t.Overview.Show))
 		r.Get("/images", page(t.Image.List))
@@ -102,7 +102,7 @@ func (t Routes) Handler() http.Handler {
 
 	// In here is everybody: the way in and out, and what shows nothing.
 	r.Group(func(r chi.Router) {
-		r.Use(t.sameOrigin(t.Sessions.Peek), t.Sessions.Middleware)
+		r.Use(t.named, t.sameOrigin(t.Sessions.Peek), t.Sessions.Middleware)
 
 		r.Get("/signin", page(t.SignIn.Show))
 		r.Get("/auth/start", page(t.Sessions.Start))

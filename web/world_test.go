@@ -132,8 +132,9 @@ func newWorld(t *testing.T, p plan) *world {
 	c := session.Config{Store: w.db.Sessions(), BaseURL: p.baseURL, Tokens: w.db, Audit: w.db.RecordRefusal, Log: log,
 		Local: inventory.Actor{Kind: inventory.UserActor, Name: "local operator", Subject: "local", Role: inventory.Admin}}
 	guard := web.Guard{HTTPS: https, Refused: w.db.RecordRefusal, Clock: clock, Log: log}
+	guard.Names = web.LocalHosts(p.baseURL)
 	if p.local {
-		guard.Hosts = web.LocalHosts(p.baseURL)
+		guard.Hosts = guard.Names
 	} else {
 		w.provider, w.cookies = newProvider(t), map[string]*http.Cookie{}
 		w.roles = map[inventory.Role][]string{inventory.Viewer: {"staff"}, inventory.Reviewer: {"security"}, inventory.Admin: {"platform"}}
@@ -244,11 +245,6 @@ func text(page string) string {
 func (w *world) ask(person, method, target string, body io.Reader, set ...string) answer {
 	w.Helper()
 	r := httptest.NewRequestWithContext(w.Context(), method, target, body)
-	if r.Host == "example.com" {
-		u, err := url.Parse(w.plan.baseURL)
-		w.must(err)
-		r.Host = u.Host
-	}
 	if person != nobody && !w.plan.local {
 		r.AddCookie(w.cookie(person))
 	}
@@ -263,6 +259,11 @@ func (w *world) ask(person, method, target string, body io.Reader, set ...string
 
 func (w *world) send(r *http.Request) answer {
 	w.Helper()
+	if r.Host == "example.com" {
+		u, err := url.Parse(w.plan.baseURL)
+		w.must(err)
+		r.Host = u.Host
+	}
 	recorder := httptest.NewRecorder()
 	w.handler.ServeHTTP(recorder, r)
 	return answer{recorder.Result(), recorder.Body.String()}

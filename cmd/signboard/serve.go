@@ -105,8 +105,9 @@ func (a *app) handler(demo bool) http.Handler {
 		guard.FormAction = []string{origin(c.OIDC.IssuerURL)}
 		provider = strings.TrimPrefix(strings.TrimPrefix(origin(c.OIDC.IssuerURL), "https://"), "http://")
 	}
+	guard.Names = web.LocalHosts(c.BaseURL)
 	if c.OIDC == nil || demo {
-		guard.Hosts = web.LocalHosts(c.BaseURL)
+		guard.Hosts = guard.Names
 	}
 	people := session.New(sessions)
 	pages := handlers.Pages{
