@@ -53,11 +53,7 @@ func (p Pages) frame(r *http.Request, title string) (views.Frame, []inventory.Re
 	if err != nil {
 		return f, nil, err
 	}
-	for _, registry := range registries {
-		if at := registry.State.LastCompleteAt; at != nil && (f.LastSync == nil || at.After(*f.LastSync)) {
-			f.LastSync = at
-		}
-	}
+	f.LastSync = inventory.LastSync(registries)
 	standings, err := p.Around.Standings(r.Context(), f.Now)
 	if err != nil {
 		return f, nil, err

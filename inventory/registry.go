@@ -32,6 +32,18 @@ type RegistryState struct {
 	Progress        Progress      // of the sync that runs, or of the last one
 }
 
+// LastSync is when a sync last read all of one of the registries; nil before the
+// first did.
+func LastSync(registries []Registry) *time.Time {
+	var last *time.Time
+	for _, r := range registries {
+		if at := r.State.LastCompleteAt; at != nil && (last == nil || at.After(*last)) {
+			last = at
+		}
+	}
+	return last
+}
+
 // Interrupted reports whether a sync began that nobody works on any more: its
 // process was killed. Whoever comes next carries on where it was.
 func (s RegistryState) Interrupted(now time.Time) bool {

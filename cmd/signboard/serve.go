@@ -131,7 +131,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
 		Health:     handlers.Health{Ping: a.store.Ping, Release: version(), Log: a.log},
 		Hook:       a.hook(),
-		API:        api.API{Images: a.store, Registries: a.store, Counts: a.store, Version: version(), Clock: time.Now, Log: a.log},
+		API:        api.API{Images: a.store, Signers: a.store, Quarantines: a.store, Registries: a.store, Audit: a.store, Counts: a.store, Version: version(), Clock: time.Now, Log: a.log},
 	}.Handler()
 }
 

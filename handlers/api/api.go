@@ -26,9 +26,12 @@ const Root = "/api/v1"
 // API is the calls. Every one but the document needs somebody who may see; what
 // else it needs is said where it is.
 type API struct {
-	Images     ImageStore
-	Registries RegistryStore
-	Counts     CountStore
+	Images      ImageStore
+	Signers     SignerStore
+	Quarantines QuarantineStore
+	Registries  RegistryStore
+	Audit       AuditStore
+	Counts      CountStore
 
 	// Refused writes down that somebody was refused, and what; nil: nobody does.
 	Refused func(r *http.Request, actor inventory.Actor, what string)
@@ -73,14 +76,19 @@ func NoStore(next http.Handler) http.Handler {
 	})
 }
 
-// see refuses those who may not even see.
+// see refuses those who may not even see. A refusal of what would have changed
+// something is written down.
 func (a API) see(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := inventory.ActorFrom(r.Context()).Require(inventory.See)
+		actor := inventory.ActorFrom(r.Context())
+		err := actor.Require(inventory.See)
 		if inventory.KindOf(err) == inventory.Unauthorized {
 			err = inventory.Errorf(inventory.Unauthorized, "Nobody is signed in. Send a token as “Authorization: Bearer sgb_…”, or sign in with a browser.")
 		}
 		if err != nil {
+			if a.Refused != nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
+				a.Refused(r, actor, string(inventory.See))
+			}
 			a.Error(w, r, middleware.GetReqID(r.Context()), err)
 			return
 		}
@@ -115,7 +123,12 @@ func (a API) surface(r chi.Router) *surface {
 		DefaultFormat: "application/json",
 	}
 	s := &surface{API: a, huma: humachi.New(r, config)}
+	s.summary()
 	s.images()
+	s.signers()
+	s.quarantines()
+	s.registries()
+	s.audit()
 	s.words()
 	return s
 }
@@ -236,6 +249,7 @@ var choices = map[reflect.Type][]any{
 	reflect.TypeFor[inventory.Verb]():           {"approve", "reject", "revoke"},
 	reflect.TypeFor[inventory.DecisionState]():  {"proposed", "active", "rejected", "revoked", "expired"},
 	reflect.TypeFor[inventory.ActorKind]():      {"user", "token", "system"},
+	reflect.TypeFor[RegistryState]():            {"failing", "partial", "unread", "healthy"},
 }
 
 func anys[T ~string](values []T) []any {
