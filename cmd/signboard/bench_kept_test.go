@@ -77,6 +77,9 @@ func keptFile(n int) (string, error) {
 	fmt.Fprintln(hash, n, time.Now().UTC().Format(time.DateOnly))
 	add := func(system fs.FS, pattern string) error {
 		names, err := fs.Glob(system, pattern)
+		if err == nil && len(names) == 0 {
+			err = fmt.Errorf("there is no %s to tell old inventories by", pattern)
+		}
 		for _, name := range names {
 			raw, e := fs.ReadFile(system, name)
 			if err == nil {
@@ -89,7 +92,7 @@ func keptFile(n int) (string, error) {
 	for _, of := range []struct {
 		system  fs.FS
 		pattern string
-	}{{migrations.FS, "*.sql"}, {os.DirFS("."), "bench_inventory_test.go"}, {os.DirFS("."), "bench_evidence_test.go"}, {os.DirFS("../../inventory/store"), "compact.go"}} {
+	}{{migrations.FS, "*.sql"}, {os.DirFS("."), "bench_inventory_test.go"}, {os.DirFS("."), "bench_evidence_test.go"}, {os.DirFS("../../inventory/store/database"), "compact.go"}} {
 		if err := add(of.system, of.pattern); err != nil {
 			return "", err
 		}
