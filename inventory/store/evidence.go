@@ -29,6 +29,7 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 		}
 		r := c.rows[id]
 		r.signers, r.formats, r.Notes = nil, nil, ""
+		until := map[inventory.SignerID]int64{}
 		if len(f.Evidence.Notes) > 0 {
 			r.Notes = jsonOf(f.Evidence.Notes)
 		}
@@ -37,11 +38,16 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 			if !slices.Contains(r.formats, s.Format) {
 				r.formats = append(r.formats, s.Format)
 			}
-			if s.Outcome == inventory.OutcomeVerified && s.Signer != nil && !slices.Contains(r.signers, s.Signer.ID) {
-				r.signers = append(r.signers, s.Signer.ID)
-				verified = append(verified, []any{id, s.Signer.ID, f.JudgedAt})
-				signers[s.Signer.ID] = s.Signer
+			if s.Outcome == inventory.OutcomeVerified && s.Signer != nil {
+				if !slices.Contains(r.signers, s.Signer.ID) {
+					r.signers = append(r.signers, s.Signer.ID)
+					signers[s.Signer.ID] = s.Signer
+				}
+				until[s.Signer.ID] = holdsUntil(until[s.Signer.ID], s)
 			}
+		}
+		for _, signer := range r.signers {
+			verified = append(verified, []any{id, signer, f.JudgedAt, until[signer]})
 		}
 		slices.Sort(r.signers)
 		for i, a := range f.Evidence.Attestations {
@@ -67,7 +73,7 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 		return err
 	}
 	c.pending += fresh
-	return database.Insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged)", verified, "")
+	return database.Insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged, holds_until)", verified, "")
 }
 
 // Evidence is the stored evidence of images, for judging them again. Ids that
