@@ -116,11 +116,16 @@ func (i Image) page(r *http.Request, d inventory.Digest, full string) (views.Ima
 		frame.Title = image.Repository + ":" + image.Tags[0]
 	}
 	p := views.ImagePage{Frame: frame, Image: image, Host: host(registries, image.Registry)}
-	p.Address = p.Host
-	if plain(registries, image.Registry) {
-		p.Address = "http://" + p.Host
-	}
+	p.Address = address(registries, image.Registry)
 	return p, nil
+}
+
+// address is where a registry is, as inventory.Reproduce takes it.
+func address(registries []inventory.Registry, name string) string {
+	if plain(registries, name) {
+		return "http://" + host(registries, name)
+	}
+	return host(registries, name)
 }
 
 // plain reports whether a registry speaks HTTP: tools have to be told.

@@ -38,7 +38,8 @@ type Notices interface {
 type Pages struct {
 	Around  Around
 	Notices Notices
-	SignIn  bool // there is a provider to sign in with
+	Teams   []inventory.Team // as configured
+	SignIn  bool             // there is a provider to sign in with
 	Demo    bool
 	Version string
 	Clock   func() time.Time
@@ -73,6 +74,7 @@ func (p Pages) bare(r *http.Request, title string) views.Frame {
 		Title: title, Path: r.URL.RequestURI(), Now: p.Clock().UTC(), Actor: inventory.ActorFrom(r.Context()),
 		Demo: p.Demo, Version: p.Version,
 	}
+	f.Teams = inventory.TeamsOf(p.Teams, f.Actor.Groups)
 	if p.Warning != nil {
 		f.Notice = p.Warning()
 	}

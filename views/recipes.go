@@ -327,16 +327,7 @@ notation verify \
 // commands are a recipe's commands for one image, by its digest: a tag may
 // point elsewhere by the time somebody runs them.
 func (r recipe) commands(reference string, d inventory.Digest) []tab {
-	repository, host := "REGISTRY/NAME", "REGISTRY"
-	if safeReference.MatchString(reference) {
-		repository = reference
-		host, _, _ = strings.Cut(reference, "/")
-	}
-	image := repository + "@sha256:DIGEST"
-	if _, err := inventory.ParseDigest(string(d)); err == nil {
-		image = repository + "@" + string(d)
-	}
-	fill := strings.NewReplacer("IMAGE", image, "HOST", host)
+	fill := filledFor(reference, d)
 	var tabs []tab
 	for _, t := range []struct {
 		id, tool string
@@ -346,6 +337,35 @@ func (r recipe) commands(reference string, d inventory.Digest) []tab {
 	}
 	tabs[len(tabs)-1].config = r.config
 	return tabs
+}
+
+// signWays are the ways to sign one image, a command each; reference is its
+// host/repository.
+func signWays(reference string, d inventory.Digest, plainHTTP bool) []tab {
+	fill := filledFor(reference, d)
+	cosign, notation := " \\\n  IMAGE", " \\\n  IMAGE"
+	if plainHTTP {
+		cosign, notation = " \\\n  --allow-http-registry"+cosign, " \\\n  --insecure-registry"+notation
+	}
+	return []tab{
+		{id: "key", tool: "cosign, with a key", text: fill.Replace("cosign sign --key cosign.key" + cosign)},
+		{id: "keyless", tool: "cosign, without: it asks you to sign in", text: fill.Replace("cosign sign" + cosign)},
+		{id: "notation", tool: "Notation", text: fill.Replace("notation sign --key KEY_NAME" + notation)},
+	}
+}
+
+// filledFor puts an image and its registry into commands.
+func filledFor(reference string, d inventory.Digest) *strings.Replacer {
+	repository, host := "REGISTRY/NAME", "REGISTRY"
+	if safeReference.MatchString(reference) {
+		repository = reference
+		host, _, _ = strings.Cut(reference, "/")
+	}
+	image := repository + "@sha256:DIGEST"
+	if _, err := inventory.ParseDigest(string(d)); err == nil {
+		image = repository + "@" + string(d)
+	}
+	return strings.NewReplacer("IMAGE", image, "HOST", host)
 }
 
 // safeReference is host[:port]/repository as registries allow it (distribution

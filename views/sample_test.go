@@ -339,7 +339,7 @@ func samples() []sample {
 	noisy := frame("Quarantine", "/quarantine")
 	noisy.Flash, noisy.Notice = &Flash{Problem: true, Message: markup}, "The clock of this machine is a day off."
 
-	list2 := []sample{
+	list2 := append(teamSamples(), []sample{
 		{"overview", full}, {"overview-calm", calm}, {"overview-fresh", fresh}, {"overview-no-registry", OverviewPage{Frame: frame("Overview", "/")}},
 		{"images", list}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
 		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-stripped", image(strippedImage())}, {"image-nasty", refused},
@@ -356,7 +356,7 @@ func samples() []sample {
 		{"search-none", SearchPage{Frame: frame("Search", "/search?q=x"), Q: markup}},
 		{"help", HelpPage{Frame: frame("Help", "/help")}},
 		{"signin", SignInPage{Frame: out, StartURL: "/auth/start?return=%2F", Provider: "Acme sign-in", Problem: "The sign-in took too long.", SignedOut: true}},
-	}
+	}...)
 	for _, r := range inventory.Reasons {
 		list2 = append(list2, sample{"learn-" + string(r), ReasonPage{Frame: frame(string(r), "/learn/"+string(r)), Reason: r, Reference: "127.0.0.1:5000/team-payments/api", Digest: digest(0), Tag: "v2.4.1"}})
 	}

@@ -49,6 +49,12 @@ func (p RegistriesPage) Render(ctx context.Context, w io.Writer) error {
 }
 
 // Render writes the page.
+func (p TeamsPage) Render(ctx context.Context, w io.Writer) error { return teams(p).Render(ctx, w) }
+
+// Render writes the page.
+func (p TeamPage) Render(ctx context.Context, w io.Writer) error { return team(p).Render(ctx, w) }
+
+// Render writes the page.
 func (p LearnPage) Render(ctx context.Context, w io.Writer) error { return learn(p).Render(ctx, w) }
 
 // Render writes the page.

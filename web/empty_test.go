@@ -10,14 +10,14 @@ import (
 func TestEmptyPages_sayWhyAndWhatToDo(t *testing.T) {
 	none, empty, filled := newWorld(t, plan{noRegistry: true}), newWorld(t, plan{}), newWorld(t, plan{})
 	filled.fill()
-	for _, target := range []string{"/", "/images", "/signers", "/quarantine", "/registries"} {
+	for _, target := range []string{"/", "/images", "/signers", "/quarantine", "/teams", "/teams/payments", "/teams/-", "/registries"} {
 		if a := none.get(admin, target); a.StatusCode != http.StatusOK || !a.says("No registry yet") || !a.says("signboard.yaml") {
 			t.Errorf("no registry, %s: %d: %s", target, a.StatusCode, text(a.body))
 		}
 	}
 	for target, says := range map[string]string{
 		"/": "No image seen yet", "/images": "0 images", "/signers": "All is well", "/quarantine": "All is well", "/registries": "https://registry.test", "/search?q=x": "Nothing matches",
-		"/signers?standing=revoked": "There are no signers", "/learn": "no_signature",
+		"/signers?standing=revoked": "There are no signers", "/learn": "no_signature", "/teams": "2 teams, and no image yet.", "/teams/payments": "No image seen yet", "/teams/-": "Every image belongs to a team.",
 	} {
 		if a := empty.get(viewer, target); a.StatusCode != http.StatusOK || !a.says(says) {
 			t.Errorf("nothing read yet, %s: %d, without %q: %s", target, a.StatusCode, says, text(a.body))

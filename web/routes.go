@@ -24,6 +24,7 @@ type Routes struct {
 	Image      handlers.Image
 	Signer     handlers.Signer
 	Quarantine handlers.Quarantine
+	Team       handlers.Team
 	Registry   handlers.Registry
 	Trust      handlers.Trust
 	Audit      handlers.Audit
@@ -87,6 +88,8 @@ func (t Routes) Handler() http.Handler {
 		r.Get("/quarantine", page(t.Quarantine.List))
 		r.Post("/quarantine", may(inventory.DecideQuarantine, t.Quarantine.Create))
 		r.Post("/quarantine/{id}/release", may(inventory.DecideQuarantine, t.Quarantine.Release))
+		r.Get("/teams", page(t.Team.List))
+		r.Get("/teams/{name}", page(t.Team.Show))
 		r.Get("/registries", page(t.Registry.List))
 		r.Get(stream, page(t.Registry.Events))
 		r.Post("/registries/{name}/sync", may(inventory.SyncNow, t.Registry.SyncNow))

@@ -16,6 +16,7 @@ import (
 	"signboard/inventory"
 	"signboard/static"
 	"signboard/views"
+	"signboard/views/ui"
 )
 
 // visit is a GET that answers, with what a person must find.
@@ -60,6 +61,13 @@ func visits(approved inventory.Signer) []visit {
 		{"/signers/{id}", keyless.ID.Path(), viewer, 200, page, "release.yml of org/app · Signboard", string(keyless.ID)},
 		{"/signers/{id}", "/signers/key:none", viewer, 404, page, "Not found · Signboard", "This signer isn't known here."},
 		{"/quarantine", "/quarantine", viewer, 200, page, "Quarantine · Signboard", "holds a secret"},
+		{"/teams", "/teams", viewer, 200, page, "Teams · Signboard", "4 images of 8 belong to no team."},
+		{"/teams/{name}", "/teams/payments", viewer, 200, page, "payments · Signboard", "1 image of your team is not signed."},
+		{"/teams/{name}", "/teams/payments", admin, 200, page, "payments · Signboard", "1 image of payments is not signed."},
+		{"/teams/{name}", "/teams/-", viewer, 200, page, "No team · Signboard", "4 images belong to no team."},
+		{"/teams/{name}", ui.TeamURL("ops & <b>/é"), viewer, 200, page, "ops & <b>/é · Signboard", "has no images."},
+		{"/teams/{name}", "/teams/nobody", viewer, 404, page, "Not found · Signboard", "There is no team called"},
+		{"/teams/{name}", "/teams/payments?cursor=x", viewer, 422, page, "That was not understood · Signboard", ""},
 		{"/registries", "/registries", viewer, 200, page, "Registries · Signboard", "https://registry.test"},
 		{"/trust", "/trust", viewer, 200, page, "Roots of trust · Signboard", "1 of 2 roots of trust needs renewing."},
 		{"/audit", "/audit", viewer, 200, page, "Audit · Signboard", "image.quarantine"},

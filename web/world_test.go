@@ -48,6 +48,13 @@ const (
 
 var groups = map[string]string{viewer: "staff", reviewer: "security", second: "security", admin: "platform", stranger: "former"}
 
+// teams are the organisation's: the viewer's, the reviewer's, and one without
+// images.
+var teams = []inventory.Team{
+	{Name: "payments", Groups: []string{"staff"}, Repositories: []inventory.Glob{"local/pay/**"}},
+	{Name: "ops & <b>/é", Groups: []string{"security"}, Repositories: []inventory.Glob{"local/ops/none/**"}},
+}
+
 // hookSecret is what the registry local shows with its events.
 const hookSecret = "correct-horse-battery"
 
@@ -122,7 +129,7 @@ func newWorld(t *testing.T, p plan) *world {
 	if !p.noRegistry {
 		w.must(w.db.ApplyConfig(t.Context(), []inventory.Registry{{
 			Name: "local", URL: "https://registry.test", Interval: time.Hour, Repositories: []inventory.Glob{"**"}, Tags: []inventory.Glob{"**"},
-		}}, []inventory.Team{{Name: "payments", Repositories: []inventory.Glob{"local/pay/**"}}}, noon))
+		}}, teams, noon))
 	}
 	clock := func() time.Time { return noon }
 	w.door = decision.Door{Signers: w.db, Quarantines: w.db, Registries: w.db, Tokens: w.db, Impact: w.db, Try: try, Approvers: max(1, p.approvers), Clock: clock}
@@ -143,7 +150,7 @@ func newWorld(t *testing.T, p plan) *world {
 	}
 	people := session.New(c)
 	w.live = handlers.NewLive(w.db, log)
-	pages := handlers.Pages{Around: w.db, Notices: people, SignIn: people.CanSignIn(), Version: "v0.0.0-test", Clock: clock, Log: log}
+	pages := handlers.Pages{Around: w.db, Notices: people, Teams: teams, SignIn: people.CanSignIn(), Version: "v0.0.0-test", Clock: clock, Log: log}
 	guard.Error = pages.Error
 	image := handlers.Image{Pages: pages, Store: w.db, Signers: w.db}
 	w.routes = web.Routes{
@@ -152,6 +159,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Image:      image,
 		Signer:     handlers.Signer{Pages: pages, Store: w.db, Images: w.db, Door: w.door, Approvers: w.door.Approvers},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: w.db, Images: image, Door: w.door},
+		Team:       handlers.Team{Pages: pages, Store: w.db},
 		Registry:   handlers.Registry{Pages: pages, Store: w.db, Door: w.door, Live: w.live, Sessions: people},
 		Trust:      handlers.Trust{Pages: pages, Roots: roots},
 		Audit:      handlers.Audit{Pages: pages, Store: w.db},

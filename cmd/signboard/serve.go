@@ -111,7 +111,7 @@ func (a *app) handler(demo bool) http.Handler {
 	}
 	people := session.New(sessions)
 	pages := handlers.Pages{
-		Around: a.store, Notices: people, SignIn: people.CanSignIn(), Demo: demo, Version: version(), Clock: time.Now, Warning: a.clockWarning, Log: a.log,
+		Around: a.store, Notices: people, Teams: c.teams, SignIn: people.CanSignIn(), Demo: demo, Version: version(), Clock: time.Now, Warning: a.clockWarning, Log: a.log,
 	}
 	guard.Error = pages.Error
 	image := handlers.Image{Pages: pages, Store: a.store, Signers: a.store}
@@ -121,6 +121,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Image:      image,
 		Signer:     handlers.Signer{Pages: pages, Store: a.store, Images: a.store, Door: a.door, Approvers: c.Review.Approvers},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: a.store, Images: image, Door: a.door},
+		Team:       handlers.Team{Pages: pages, Store: a.store},
 		Registry:   handlers.Registry{Pages: pages, Store: a.store, Door: a.door, Live: a.live, Sessions: people},
 		Trust:      handlers.Trust{Pages: pages, Roots: a.trustRoots},
 		Audit:      handlers.Audit{Pages: pages, Store: a.store},

@@ -19,6 +19,7 @@ type Frame struct {
 	Now   time.Time
 
 	Actor      inventory.Actor // zero: nobody is signed in
+	Teams      []string        // that the person belongs to, in order
 	SignInURL  string          // where to sign in; empty hides the link
 	SignOutURL string          // POST ends the session; empty hides the button
 

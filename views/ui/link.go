@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/url"
+	"strings"
 
 	"signboard/inventory"
 )
@@ -55,8 +56,17 @@ func WithQuery(path string, q url.Values) string {
 	return path + "?" + q.Encode()
 }
 
-// WithTeam is the overview of one team.
-func WithTeam(team string) string { return WithQuery("/", url.Values{"team": {team}}) }
+// TeamURL is the address of a team's page, or of the images that no team owns.
+func TeamURL(team string) string { return "/teams/" + url.PathEscape(team) }
+
+// ExportURL is the address of a list as a file: its page's, with a suffix.
+func ExportURL(page, suffix string) string {
+	path, query, ok := strings.Cut(page, "?")
+	if path += "." + suffix; ok {
+		path += "?" + query
+	}
+	return path
+}
 
 // FilterField is one field of a filter, by its name in a query.
 type FilterField struct{ Name, Value string }
