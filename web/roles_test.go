@@ -54,6 +54,8 @@ func (w *world) rules(held inventory.Quarantine) map[string]rule {
 		"GET /signers":                   see("/signers"),
 		"GET /signers/{id}":              see(keyless.ID.Path()),
 		"GET /quarantine":                see("/quarantine"),
+		"GET /teams":                     see("/teams"),
+		"GET /teams/{name}":              see("/teams/payments"),
 		"GET /registries":                see("/registries"),
 		"GET /registries/events":         see("/registries/events"),
 		"GET /trust":                     see("/trust"),
