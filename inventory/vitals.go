@@ -1,0 +1,23 @@
+package inventory
+
+import "time"
+
+// Vitals are the numbers that monitoring follows: enough to see that something
+// is wrong and where to look, and no more than a few for each registry.
+type Vitals struct {
+	Registries []RegistryVitals // by name
+	Signers    map[Standing]int
+	// Decisions counts those about signers that counted once, whether they still
+	// do or not.
+	Decisions map[Verb]int
+	// NextExpiry is when the first of the approvals that hold runs out, nil when
+	// none of them does.
+	NextExpiry   *time.Time
+	AuditEntries int64
+}
+
+// RegistryVitals is a registry as monitoring sees it.
+type RegistryVitals struct {
+	Registry
+	Counts Counts
+}
