@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"golang.org/x/time/rate"
 
 	"signboard/inventory"
@@ -52,8 +53,12 @@ type Config struct {
 	Registries []Registry
 	Store      Store
 	Hinted     func() // is called when there is something to read
-	Clock      func() time.Time
-	Log        *slog.Logger
+	// Received is told of each request: the registry's name, empty for one that
+	// isn't configured, the status that it was answered with, and how many
+	// repositories are to be read for it. May be nil.
+	Received func(registry string, status, noted int)
+	Clock    func() time.Time
+	Log      *slog.Logger
 }
 
 // Hook answers POST /hooks/{registry}.
@@ -112,7 +117,12 @@ func (h *Hook) sender(r Registry) *sender {
 // needs no session, only the registry's secret; the query, which may hold it, is
 // never logged.
 func (h *Hook) Receive(w http.ResponseWriter, r *http.Request) {
-	from := h.from(r)
+	from, noted := h.from(r), 0
+	if h.Received != nil {
+		seen := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		w = seen
+		defer func() { h.Received(from.Name, seen.Status(), noted) }()
+	}
 	shown := from.secret.shown(r)
 	var body []byte
 	if !shown {
@@ -162,6 +172,7 @@ func (h *Hook) Receive(w http.ResponseWriter, r *http.Request) {
 	h.Log.Debug("events", "registry", from.Name, "named", len(reading.names), "noted", len(hints))
 	switch err := from.mailbox.put(r.Context(), hints); {
 	case err == nil:
+		noted = len(hints)
 		w.WriteHeader(http.StatusAccepted)
 	case errors.Is(err, errFull):
 		later(w, http.StatusTooManyRequests, time.Second, "Too many events at once.")

@@ -22,7 +22,8 @@ type Event struct {
 
 // tracker counts what a sync does, for any number of goroutines.
 type tracker struct {
-	watch func(Event)
+	watch  func(Event)
+	unread func(registry string, reason inventory.Reason) // may be nil
 
 	mu           sync.Mutex
 	byRegistry   map[string]*tally
@@ -54,8 +55,8 @@ type flight struct {
 // maxProblems is how many failures a summary names.
 const maxProblems = 1000
 
-func newTracker(watch func(Event)) *tracker {
-	return &tracker{watch: watch, byRegistry: map[string]*tally{}}
+func (s *Syncer) newTracker(watch func(Event)) *tracker {
+	return &tracker{watch: watch, unread: s.Unread, byRegistry: map[string]*tally{}}
 }
 
 // change has f count for a registry.
@@ -138,6 +139,9 @@ func (t *tracker) reverified(n int) {
 }
 
 func (t *tracker) fail(registry string, problem Problem) {
+	if t.unread != nil {
+		t.unread(registry, problem.Reason)
+	}
 	t.change(registry, func(c *tally) {
 		c.Failed++
 		if len(t.problems) < maxProblems {

@@ -46,8 +46,11 @@ type Options struct {
 	Repositories int           // repositories read at once per registry; default 8
 	Images       int           // images looked at at once per repository; default 8
 	Batch        int           // findings stored per transaction; default 100
-	Clock        func() time.Time
-	Log          *slog.Logger
+	// Unread is told of each registry, repository and image that could not be read
+	// or checked, by several goroutines; may be nil.
+	Unread func(registry string, reason inventory.Reason)
+	Clock  func() time.Time
+	Log    *slog.Logger
 }
 
 // Syncer keeps the inventory in step with its peers. Each registry has workers
@@ -103,7 +106,7 @@ func (s *Syncer) Run(ctx context.Context) {
 	for i, peer := range s.peers {
 		wake[i] = make(chan struct{}, 1)
 		running.Go(func() {
-			tracker, pace := newTracker(nil), &pace{}
+			tracker, pace := s.newTracker(nil), &pace{}
 			s.settle(ctx, peer, tracker)
 			for ctx.Err() == nil {
 				err := s.paced(ctx, peer, pace, tracker)
@@ -205,7 +208,7 @@ func (s *Syncer) Resume(ctx context.Context, scope inventory.SyncScope, watch fu
 	if err := s.rewind(ctx, new(time.Time)); err != nil {
 		return Summary{}, err
 	}
-	tracker := newTracker(watch)
+	tracker := s.newTracker(watch)
 	var (
 		group sync.WaitGroup
 		mu    sync.Mutex

@@ -83,7 +83,7 @@ func (s *Syncer) urgentWorker(ctx context.Context, peer Peer, wake <-chan struct
 // store's.
 func (s *Syncer) urgentWork(ctx context.Context, peer Peer) (did bool, err error) {
 	// It isn't part of the sync that counts its progress.
-	t := newTracker(nil)
+	t := s.newTracker(nil)
 	w, err := s.store.ClaimHinted(context.WithoutCancel(ctx), s.Owner, peer.Name, s.Clock(), s.Lease)
 	if err != nil {
 		return false, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"signboard/inventory"
 )
@@ -78,7 +79,9 @@ func (in *Inspector) Discover(ctx context.Context, s inventory.Subject) inventor
 	}
 
 	for _, o := range in.Outside {
+		began := time.Now()
 		found, err := o.Look(ctx, s)
+		in.tell(found.Signatures, began)
 		if err != nil {
 			incomplete(inventory.AsLookError(err))
 		}
