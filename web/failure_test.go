@@ -70,7 +70,7 @@ func TestFailure_isAPageWithoutInternals(t *testing.T) {
 			approved, held := w.fill()
 			answers := map[string]answer{}
 			for _, v := range visits(approved) {
-				if v.person != nobody && v.status == http.StatusOK {
+				if v.person != nobody && v.status == http.StatusOK && v.kind == page {
 					answers["GET "+v.target] = w.get(reviewer, v.target)
 				}
 			}

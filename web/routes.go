@@ -12,6 +12,7 @@ import (
 	"signboard/handlers/hook"
 	"signboard/inventory"
 	"signboard/static"
+	"signboard/web/metrics"
 	"signboard/web/session"
 )
 
@@ -36,6 +37,9 @@ type Routes struct {
 	Health     handlers.Health
 	Hook       *hook.Hook
 	API        api.API
+
+	Metrics *metrics.Metrics // counts; may be nil
+	Scrapes bool             // this address answers /metrics, no other does
 }
 
 // Handler is the table of routes with what every request passes through.
@@ -56,10 +60,13 @@ func (t Routes) Handler() http.Handler {
 	page, may := t.page, t.may
 
 	r := chi.NewRouter()
-	r.Use(identify, t.address, t.log, t.headers, t.recover, t.hosts, t.limits, middleware.Compress(5, "text/html", "application/json", "application/problem+json"), middleware.GetHead)
+	r.Use(identify, t.address, t.measure, t.log, t.headers, t.recover, t.hosts, t.limits, middleware.Compress(5, "text/html", "application/json", "application/problem+json"), middleware.GetHead)
 	r.Get("/healthz", t.Health.Live)
 	r.Get("/readyz", t.Health.Ready)
 	r.Get("/version", t.Health.Version)
+	if t.Scrapes {
+		r.With(t.Sessions.API).Get("/metrics", t.scrape)
+	}
 	r.Post("/hooks/{registry}", t.Hook.Receive)
 	r.Options("/hooks/{registry}", t.Hook.Shake)
 	r.Handle("/static/*", static.Handler())
@@ -109,7 +116,7 @@ func (t Routes) Handler() http.Handler {
 
 		r.Get("/signin", page(t.SignIn.Show))
 		r.Get("/auth/start", page(t.Sessions.Start))
-		r.Get("/auth/callback", page(t.Sessions.Callback))
+		r.Get("/auth/callback", page(t.signsIn(t.Sessions.Callback)))
 		r.Post("/auth/logout", page(t.Sessions.End))
 		r.Post("/theme", page(t.Theme.Create))
 

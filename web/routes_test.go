@@ -39,6 +39,8 @@ func visits(approved inventory.Signer) []visit {
 		{"/healthz", "/healthz", nobody, 200, data, "", `{"status":"ok"}`},
 		{"/readyz", "/readyz", nobody, 200, data, "", `{"status":"ok"}`},
 		{"/version", "/version", nobody, 200, data, "", `{"version":"v0.0.0-test"}`},
+		{"/metrics", "/metrics", viewer, 200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", "", `signboard_images{registry="local",status="trusted"} 2`},
+		{"/metrics", "/metrics", nobody, 401, "text/plain; charset=utf-8", "", "metrics_listen"},
 		{"/static/*", static.URL("app.css"), nobody, 200, "text/css; charset=utf-8", "", ""},
 		{"/static/*", "/static/x/none.css", nobody, 404, "text/plain; charset=utf-8", "", ""},
 		{"/favicon.ico", "/favicon.ico", nobody, 302, page, "", ""},
@@ -152,7 +154,7 @@ func TestEveryRoute_isTested(t *testing.T) {
 func TestEveryPage_leadsToTheSignInAndBack(t *testing.T) {
 	w := newWorld(t, plan{})
 	approved, _ := w.fill()
-	open := []string{"/healthz", "/readyz", "/version", "/static/*", "/favicon.ico", "/signin", "/auth/start", "/auth/callback"}
+	open := []string{"/healthz", "/readyz", "/version", "/metrics", "/static/*", "/favicon.ico", "/signin", "/auth/start", "/auth/callback"}
 	for _, v := range visits(approved) {
 		if slices.Contains(open, v.route) {
 			continue

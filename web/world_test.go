@@ -30,6 +30,7 @@ import (
 	"signboard/inventory/store"
 	"signboard/inventory/verify"
 	"signboard/web"
+	"signboard/web/metrics"
 	"signboard/web/session"
 )
 
@@ -153,6 +154,7 @@ func newWorld(t *testing.T, p plan) *world {
 	pages := handlers.Pages{Around: w.db, Notices: people, Teams: teams, SignIn: people.CanSignIn(), Version: "v0.0.0-test", Clock: clock, Log: log}
 	guard.Error = pages.Error
 	image := handlers.Image{Pages: pages, Store: w.db, Signers: w.db}
+	counted := metrics.New(metrics.Config{Version: "v0.0.0-test", Vitals: w.db.Vitals, Clock: clock, Log: log})
 	w.routes = web.Routes{
 		Guard: guard, Sessions: people,
 		Overview:   handlers.Overview{Pages: pages, Store: w.db, Signers: w.db, Quarantines: w.db, Roots: roots},
@@ -169,10 +171,11 @@ func newWorld(t *testing.T, p plan) *world {
 		SignIn:     handlers.SignIn{Pages: pages, Provider: "id.test", Local: session.Local},
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
 		Health:     handlers.Health{Ping: w.db.Ping, Release: "v0.0.0-test", Log: log},
-		Hook: hook.New(hook.Config{Store: w.db, Hinted: func() {}, Clock: clock, Log: log, Registries: []hook.Registry{
+		Hook: hook.New(hook.Config{Store: w.db, Hinted: func() {}, Received: counted.Event, Clock: clock, Log: log, Registries: []hook.Registry{
 			{Name: "local", Host: "registry.test", Secret: hookSecret, Repositories: []inventory.Glob{"**"}},
 		}}),
-		API: api.API{Images: w.db, Signers: w.db, Quarantines: w.db, Registries: w.db, Audit: w.db, Counts: w.db, Version: "v0.0.0-test", Clock: clock, Log: log},
+		API:     api.API{Images: w.db, Signers: w.db, Quarantines: w.db, Registries: w.db, Audit: w.db, Counts: w.db, Version: "v0.0.0-test", Clock: clock, Log: log},
+		Metrics: counted, Scrapes: true,
 	}
 	if p.change != nil {
 		p.change(&w.routes)

@@ -25,6 +25,7 @@ type Config struct {
 	Listen     string           `koanf:"listen"`
 	BaseURL    string           `koanf:"base_url"`
 	Proxies    []string         `koanf:"trusted_proxies"`
+	Metrics    string           `koanf:"metrics_listen"`
 	Database   string           `koanf:"database"`
 	Registries []RegistryConfig `koanf:"registries"`
 	OIDC       *OIDCConfig      `koanf:"oidc"`
@@ -110,6 +111,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("base_url: expected the address browsers use, as https://signboard.example.com, found %q", c.BaseURL)
 	}
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	if err := c.checkMetrics(); err != nil {
+		return err
+	}
 	if c.proxies, err = proxies(c.Proxies); err != nil {
 		return err
 	}

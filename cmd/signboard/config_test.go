@@ -22,6 +22,7 @@ func write(t *testing.T, text string) string {
 
 const whole = `
 listen: 127.0.0.1:8080
+metrics_listen: 127.0.0.1:9090
 base_url: http://localhost:8080
 trusted_proxies: [127.0.0.1, 10.0.0.0/8, "fd00::/8"]
 database: sqlite:signboard.db
@@ -174,6 +175,11 @@ func TestLoadConfig_refuses(t *testing.T) {
 		"a team called dots":           {"teams: [{name: a}, {name: '..'}]", "teams[1].name: expected a name that can stand in the address"},
 		"a team name of two lines":     {"teams: [{name: \"a\\nb\"}]", "teams[0].name: expected a name that can stand in the address"},
 		"a base_url with a path":       {"base_url: https://x/y", "base_url"},
+		"metrics where the pages are":  {"metrics_listen: 127.0.0.1:8080", "metrics_listen: pages are at 127.0.0.1:8080 already"},
+		"metrics without a port":       {"metrics_listen: 127.0.0.1", "metrics_listen: expected an address and a port"},
+		"metrics on no port":           {"metrics_listen: '127.0.0.1:0'", "metrics_listen: expected an address and a port"},
+		"metrics on a port's name":     {"metrics_listen: '127.0.0.1:http'", "metrics_listen: expected an address and a port"},
+		"metrics to all unprotected":   {"metrics_listen: ':9090'", "metrics_listen: without oidc Signboard listens on this machine only"},
 		"a proxy by name":              {"trusted_proxies: [proxy.internal]", "trusted_proxies[0]: expected an address or a network"},
 		"a proxy with a zone":          {"trusted_proxies: [fe80::1%eth0]", "trusted_proxies[0]: expected an address or a network"},
 		"everybody a proxy":            {"trusted_proxies: [127.0.0.1, 0.0.0.0/0]", "trusted_proxies[1]: 0.0.0.0/0 is everybody"},

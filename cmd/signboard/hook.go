@@ -10,7 +10,7 @@ import (
 
 // hook receives the registries' events.
 func (a *app) hook() *hook.Hook {
-	c := hook.Config{Store: a.store, Hinted: a.syncer.Hinted, Clock: time.Now, Log: a.log}
+	c := hook.Config{Store: a.store, Hinted: a.syncer.Hinted, Clock: time.Now, Log: a.log, Received: a.metrics.Event}
 	for _, r := range a.config.Registries {
 		host := ""
 		if u, err := url.Parse(r.URL); err == nil {

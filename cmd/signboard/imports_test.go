@@ -17,11 +17,12 @@ var allowed = []struct {
 }{
 	{6, "cmd/signboard", []string{"..."}},
 	{6, "cmd/signboard/demo", []string{"inventory"}},
-	{5, "web", []string{"handlers/...", "web/session", "static", "inventory"}},
+	{5, "web", []string{"handlers/...", "web/session", "web/metrics", "static", "inventory"}},
 	{4, "handlers", []string{"handlers/api", "inventory", "inventory/decision", "views/..."}},
 	{4, "handlers/api", []string{"inventory"}},
 	{4, "handlers/hook", []string{"inventory"}},
 	{3, "web/session", []string{"inventory"}},
+	{3, "web/metrics", []string{"inventory"}},
 	{3, "inventory/decision", []string{"inventory", "inventory/policy"}},
 	{3, "inventory/syncer", []string{"inventory", "inventory/policy"}},
 	{2, "inventory/policy", []string{"inventory"}},

@@ -32,11 +32,19 @@ func (c serveCommand) Run(e environment) error {
 		return err
 	}
 	defer l.Close()
+	scrapes, err := config.listenMetrics()
+	if err != nil {
+		return err
+	}
+	if scrapes != nil {
+		defer scrapes.Close()
+	}
 	a, err := openSoon(e.ctx, config, e.log)
 	if err != nil {
 		return err
 	}
 	defer a.close()
+	a.scrapes = scrapes
 	e.log.Info("serving", "address", config.BaseURL, "listen", l.Addr().String(), "version", version())
 	if config.OIDC == nil {
 		e.log.Warn("no identity provider is configured: whoever reaches this address on this machine may decide", "listen", config.Listen)
@@ -53,6 +61,7 @@ func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	working.Go(func() { a.trust.run(ctx) })
 	working.Go(func() { a.retain(ctx) })
 	working.Go(func() { a.live.Run(ctx) })
+	working.Go(func() { a.serveMetrics(ctx) })
 	defer working.Wait()
 	defer cancel()
 	return web.Serve(ctx, l, a.handler(demo), a.log)
@@ -133,6 +142,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Health:     handlers.Health{Ping: a.store.Ping, Release: version(), Log: a.log},
 		Hook:       a.hook(),
 		API:        api.API{Images: a.store, Signers: a.store, Quarantines: a.store, Registries: a.store, Audit: a.store, Counts: a.store, Version: version(), Clock: time.Now, Log: a.log},
+		Metrics:    a.metrics, Scrapes: a.scrapes == nil,
 	}.Handler()
 }
 

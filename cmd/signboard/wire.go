@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -17,18 +18,21 @@ import (
 	"signboard/inventory/store"
 	"signboard/inventory/syncer"
 	"signboard/inventory/verify"
+	"signboard/web/metrics"
 )
 
 // app is the rooms, wired together over one database.
 type app struct {
-	config *Config
-	log    *slog.Logger
-	store  *store.DB
-	peers  []*registry.Client
-	syncer *syncer.Syncer
-	door   decision.Door
-	trust  *trust
-	live   *handlers.Live
+	config  *Config
+	log     *slog.Logger
+	store   *store.DB
+	peers   []*registry.Client
+	syncer  *syncer.Syncer
+	door    decision.Door
+	trust   *trust
+	live    *handlers.Live
+	metrics *metrics.Metrics
+	scrapes net.Listener // where metrics are read; nil: where the pages are
 
 	rest func(context.Context) error // of storing the configuration; see settle
 
@@ -98,6 +102,7 @@ func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB, m memo
 			a.close()
 		}
 	}()
+	a.metrics = a.measured()
 	if err := a.loadKeys(ctx); err != nil {
 		return nil, err
 	}
@@ -112,7 +117,7 @@ func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB, m memo
 		}
 		peers = append(peers, peer)
 	}
-	a.syncer = syncer.New(a.store, peers, tuned(syncer.Options{Log: log}))
+	a.syncer = syncer.New(a.store, peers, tuned(syncer.Options{Log: log, Unread: a.metrics.Unread}))
 	a.door = decision.Door{
 		Signers: a.store, Quarantines: a.store, Registries: a.store, Tokens: a.store, Impact: a.store, Approvers: c.Review.Approvers, Decided: a.syncer.Nudge,
 		Try: a.syncer.Try,
@@ -142,12 +147,14 @@ func (a *app) peer(r RegistryConfig) (syncer.Peer, error) {
 	if err != nil {
 		return syncer.Peer{}, err
 	}
+	inspector := a.trust.inspector(client, r, a.keys.Load)
+	inspector.Verified = a.metrics.Verified
 	listed := false
 	for _, g := range r.registry.Repositories {
 		listed = listed || g.Wild()
 	}
 	return syncer.Peer{
-		Name: r.Name, Registry: lister, Inspector: a.trust.inspector(client, r, a.keys.Load),
+		Name: r.Name, Registry: lister, Inspector: inspector,
 		Tags: r.registry.Tags, Interval: r.Interval, Listed: listed, Elsewhere: lister.Elsewhere(), Ping: client.Ping, Traffic: client.Traffic, Referrers: client, Refresh: a.loadKeys,
 	}, nil
 }
