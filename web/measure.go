@@ -38,12 +38,14 @@ func (t Routes) measure(next http.Handler) http.Handler {
 }
 
 // scrape is GET /metrics for those who may see: it tells what is run here, and
-// how well.
+// how well. Whoever asks is a program, and is refused as the API refuses.
 func (t Routes) scrape(w http.ResponseWriter, r *http.Request) {
-	if !inventory.ActorFrom(r.Context()).May(inventory.See) {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		w.Header().Set("Cache-Control", "no-store")
-		http.Error(w, "Metrics are for those who are signed in, or show a token (Authorization: Bearer …). With metrics_listen in the configuration they have an address of their own.", http.StatusUnauthorized)
+	err := inventory.ActorFrom(r.Context()).Require(inventory.See)
+	if inventory.KindOf(err) == inventory.Unauthorized {
+		err = inventory.Errorf(inventory.Unauthorized, "Nobody is signed in. Send a token as “Authorization: Bearer sgb_…”, or give metrics an address of their own with metrics_listen in the configuration.")
+	}
+	if err != nil {
+		t.API.Error(w, r, middleware.GetReqID(r.Context()), err)
 		return
 	}
 	t.Metrics.ServeHTTP(w, r)

@@ -64,14 +64,17 @@ func TestMetrics_nameNoAddress(t *testing.T) {
 // and that nobody is when metrics have one of their own.
 func TestMetrics_areForThoseWhoMaySee(t *testing.T) {
 	w := newWorld(t, plan{})
-	for person, want := range map[string]int{nobody: 401, stranger: 401, viewer: 200, reviewer: 200, admin: 200} {
+	for person, want := range map[string]int{nobody: 401, stranger: 403, viewer: 200, reviewer: 200, admin: 200} {
 		a := w.get(person, "/metrics")
 		if a.StatusCode != want || strings.Contains(a.body, "signboard_up") != (want == 200) {
 			t.Errorf("%q is answered with %d, want %d: %.200s", person, a.StatusCode, want, a.body)
 		}
-		if want == 401 && a.Header.Get("WWW-Authenticate") != "Bearer" {
+		if want == 401 && !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Bearer") {
 			t.Errorf("%q is told to authenticate by %q", person, a.Header.Get("WWW-Authenticate"))
 		}
+	}
+	if a := w.get(nobody, "/metrics", "Authorization", "Bearer "+w.tokenOf(inventory.Viewer)); a.StatusCode != 200 || !strings.Contains(a.body, "signboard_up 1") {
+		t.Errorf("a viewer's token is answered with %d: %.200s", a.StatusCode, a.body)
 	}
 	w = newWorld(t, plan{change: func(r *web.Routes) { r.Scrapes = false }})
 	if a := w.get(viewer, "/metrics"); a.StatusCode != http.StatusNotFound {

@@ -40,7 +40,7 @@ func visits(approved inventory.Signer) []visit {
 		{"/readyz", "/readyz", nobody, 200, data, "", `{"status":"ok"}`},
 		{"/version", "/version", nobody, 200, data, "", `{"version":"v0.0.0-test"}`},
 		{"/metrics", "/metrics", viewer, 200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", "", `signboard_images{registry="local",status="trusted"} 2`},
-		{"/metrics", "/metrics", nobody, 401, "text/plain; charset=utf-8", "", "metrics_listen"},
+		{"/metrics", "/metrics", nobody, 401, asProblem, "", "metrics_listen"},
 		{"/static/*", static.URL("app.css"), nobody, 200, "text/css; charset=utf-8", "", ""},
 		{"/static/*", "/static/x/none.css", nobody, 404, "text/plain; charset=utf-8", "", ""},
 		{"/favicon.ico", "/favicon.ico", nobody, 302, page, "", ""},
