@@ -208,8 +208,8 @@ func (s *site) aside() *site {
 }
 
 // sound holds that nothing in the database contradicts anything else in it: the
-// file is whole, counters equal a recount, and each decision has its entry in
-// the audit log, and each entry its decision.
+// file is whole, counters equal a recount, each decision has its entry in the
+// audit log, and each entry its decision, and the log is as it was signed.
 func (s *site) sound(when string) {
 	s.t.Helper()
 	db := s.open()
@@ -255,6 +255,11 @@ func (s *site) sound(when string) {
 	cmd.Env = append(os.Environ(), "SIGNBOARD_TEST_RECOUNT="+s.dsn)
 	if out, err := cmd.CombinedOutput(); err != nil && !strings.Contains(string(out), "older Signboard") && !strings.Contains(string(out), "no inventory") {
 		s.t.Errorf("%s: counting again: %v\n%s", when, err, out)
+	}
+	cmd = exec.Command(binary, "audit", "verify", "--config", "-")
+	cmd.Dir, cmd.Stdin = s.dir, strings.NewReader(fmt.Sprintf("database: %q", s.dsn))
+	if out, err := cmd.CombinedOutput(); err != nil && !strings.Contains(string(out), "older Signboard") && !strings.Contains(string(out), "no inventory") {
+		s.t.Errorf("%s: the audit log: %v\n%s", when, err, out)
 	}
 }
 

@@ -46,6 +46,10 @@ func setUp(m *testing.M) (int, error) {
 		return 0, err
 	}
 	binary = filepath.Join(runtimeDir, "signboard")
+	// Databases are copied, restored and shared: one key signs the audit log of all.
+	if err := os.Setenv("SIGNBOARD_AUDIT__KEY_FILE", filepath.Join(runtimeDir, "audit-key")); err != nil {
+		return 0, err
+	}
 	if out, err := exec.Command("go", "build", "-o", binary, "signboard/cmd/signboard").CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("building the program: %v\n%s", err, out)
 	}

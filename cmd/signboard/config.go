@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"signboard/inventory"
+	"signboard/inventory/audit"
 	"signboard/inventory/registry"
 	"signboard/inventory/registry/listing"
 	"signboard/web"
@@ -96,11 +97,6 @@ type ReviewConfig struct {
 	Approvers int `koanf:"approvers"`
 }
 
-// AuditConfig says where the audit log is published.
-type AuditConfig struct {
-	CheckpointFile string `koanf:"checkpoint_file"`
-}
-
 // check refuses values that can't work, and fills in what follows from others.
 func (c *Config) check() error {
 	if c.BaseURL == "" {
@@ -143,6 +139,9 @@ func (c *Config) check() error {
 	}
 	if err := c.Retention.check(); err != nil {
 		return err
+	}
+	if _, err := audit.Keys(c.Audit.PreviousKeys...); err != nil {
+		return fmt.Errorf("audit.previous_keys: %v", err)
 	}
 	clear(seen)
 	for i, t := range c.Teams {
@@ -334,14 +333,4 @@ func (o *OIDCConfig) check() error {
 		o.roles[r] = groups
 	}
 	return nil
-}
-
-// unused lists keys that this version reads but doesn't act on yet, so that
-// nobody believes they do something.
-func (c *Config) unused() []string {
-	var keys []string
-	if c.Audit.CheckpointFile != "" {
-		keys = append(keys, "audit.checkpoint_file")
-	}
-	return keys
 }

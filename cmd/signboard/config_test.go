@@ -79,9 +79,6 @@ func TestLoadConfig_readsTheWholeContract(t *testing.T) {
 	if c.Registries[0].Interval != 15*time.Minute || !c.Registries[0].AllowPrivate || c.Review.Approvers != 2 || len(c.teams) != 1 || fmt.Sprint(c.proxies) != "[127.0.0.1/32 10.0.0.0/8 fd00::/8]" {
 		t.Errorf("got %+v", c)
 	}
-	if want := "audit.checkpoint_file"; len(c.unused()) == 0 || c.unused()[0] != want {
-		t.Errorf("unused() = %v; a key that does nothing yet has to be named", c.unused())
-	}
 }
 
 func TestLoadConfig_readsStandardInput(t *testing.T) {

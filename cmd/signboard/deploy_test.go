@@ -40,7 +40,4 @@ func TestDeploy_configurationIsRead(t *testing.T) {
 	if len(c.proxies) != 1 || !strings.Contains(string(compose), "subnet: "+c.proxies[0].String()) {
 		t.Errorf("the proxies %v aren't the network of the compose file", c.proxies)
 	}
-	if unused := c.unused(); len(unused) > 0 {
-		t.Errorf("the configuration has keys that do nothing: %v", unused)
-	}
 }

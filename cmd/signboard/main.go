@@ -34,6 +34,7 @@ type cli struct {
 	Verify  verifyCommand  `cmd:"" help:"Look at images in their registries now, and print what their pages would show. Exit status 3 when one could not be checked."`
 	Key     keyCommand     `cmd:"" help:"Public keys that signatures are checked with."`
 	Token   tokenCommand   `cmd:"" help:"Tokens that programs show to the JSON API."`
+	Audit   auditCommand   `cmd:"" help:"The log of what people decided and were refused."`
 	Backup  backupCommand  `cmd:"" help:"A consistent copy of the database, while the server runs."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 

@@ -60,6 +60,7 @@ func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	working.Go(func() { a.syncer.Run(ctx) })
 	working.Go(func() { a.trust.run(ctx) })
 	working.Go(func() { a.retain(ctx) })
+	working.Go(func() { a.publish(ctx) })
 	working.Go(func() { a.live.Run(ctx) })
 	working.Go(func() { a.serveMetrics(ctx) })
 	defer working.Wait()

@@ -64,7 +64,8 @@ func tokenStore(e environment, config string) (*store.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(e.ctx, c.Database)
+	db, _, err := openStore(e.ctx, c, e.log)
+	return db, err
 }
 
 type tokenListCommand struct {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"signboard/handlers"
 	"signboard/inventory"
 	"signboard/inventory/decision"
@@ -33,6 +35,8 @@ type app struct {
 	live    *handlers.Live
 	metrics *metrics.Metrics
 	scrapes net.Listener // where metrics are read; nil: where the pages are
+
+	auditKeys note.Verifiers // of which one signed each checkpoint of the audit log
 
 	rest func(context.Context) error // of storing the configuration; see settle
 
@@ -58,7 +62,7 @@ func open(ctx context.Context, c *Config, log *slog.Logger) (*app, error) {
 // openSoon is open, except that what a change of the configuration means for each
 // repository is left to settle: in a large inventory that takes a while.
 func openSoon(ctx context.Context, c *Config, log *slog.Logger) (*app, error) {
-	db, err := store.Open(ctx, c.Database)
+	db, keys, err := openStore(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +77,7 @@ func openSoon(ctx context.Context, c *Config, log *slog.Logger) (*app, error) {
 	}
 	a, err := wire(ctx, c, log, db, db)
 	if err == nil {
-		a.rest = rest
+		a.rest, a.auditKeys = rest, keys
 	}
 	return a, err
 }
@@ -93,9 +97,6 @@ func (a *app) settle(ctx context.Context) error {
 // wire is open over a database that is open already, which it takes over. What
 // roots of trust have to remember goes into m.
 func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB, m memory) (_ *app, err error) {
-	for _, key := range c.unused() {
-		log.Warn("this version reads the key but does nothing with it yet", "key", key)
-	}
 	a := &app{config: c, log: log, store: db, live: handlers.NewLive(db, log)}
 	defer func() {
 		if err != nil {

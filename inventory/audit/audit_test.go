@@ -39,7 +39,7 @@ func (h hashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 
 func newKey(t *testing.T) (audit.Key, note.Verifiers) {
 	t.Helper()
-	key, err := audit.OpenKey(filepath.Join(t.TempDir(), "audit.key"), "signboard.example.com")
+	key, _, err := audit.OpenKey(filepath.Join(t.TempDir(), "audit.key"), "signboard.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -406,8 +406,8 @@ func sign(t *testing.T, text string, key audit.Key) []byte {
 
 func TestOpenKey(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.key")
-	made, err := audit.OpenKey(file, "sign board+x")
-	if err != nil {
+	made, isNew, err := audit.OpenKey(file, "sign board+x")
+	if err != nil || !isNew {
 		t.Fatal(err)
 	}
 	if made.Name() != "sign-board-x" {
@@ -417,8 +417,8 @@ func TestOpenKey(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode is %v, %v", info.Mode(), err)
 	}
-	again, err := audit.OpenKey(file, "another name")
-	if err != nil || again.Public() != made.Public() {
+	again, isNew, err := audit.OpenKey(file, "another name")
+	if err != nil || isNew || again.Public() != made.Public() {
 		t.Errorf("opened again it is %v, %v", again.Public(), err)
 	}
 	if _, err := audit.MakeKey(file, "x"); !errors.Is(err, fs.ErrExist) {
@@ -427,7 +427,7 @@ func TestOpenKey(t *testing.T) {
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := audit.OpenKey(file, "x"); inventory.KindOf(err) != inventory.Invalid || !strings.Contains(err.Error(), "chmod 600") {
+	if _, _, err := audit.OpenKey(file, "x"); inventory.KindOf(err) != inventory.Invalid || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("readable by others: %v", err)
 	}
 	os.Chmod(file, 0o600)
@@ -440,7 +440,7 @@ func TestOpenKey(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := audit.OpenKey(file, "x"); inventory.KindOf(err) != inventory.Invalid {
+		if _, _, err := audit.OpenKey(file, "x"); inventory.KindOf(err) != inventory.Invalid {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -454,7 +454,7 @@ func TestOpenKey_manyAtOnceMakeOne(t *testing.T) {
 	made := make(chan string, 20)
 	for range cap(made) {
 		go func() {
-			key, err := audit.OpenKey(file, "x")
+			key, _, err := audit.OpenKey(file, "x")
 			if err != nil {
 				t.Error(err)
 				made <- ""

@@ -90,16 +90,17 @@ func MakeKey(file, name string) (Key, error) {
 	return ReadKey(file)
 }
 
-// OpenKey reads the key in a file, and makes it when there is none.
-func OpenKey(file, name string) (Key, error) {
-	key, err := ReadKey(file)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, err
+// OpenKey reads the key in a file, and makes it when there is none; made says
+// that it did.
+func OpenKey(file, name string) (key Key, made bool, err error) {
+	if key, err = ReadKey(file); !errors.Is(err, fs.ErrNotExist) {
+		return key, false, err
 	}
 	if key, err = MakeKey(file, name); errors.Is(err, fs.ErrExist) {
-		return ReadKey(file) // somebody else made it meanwhile
+		key, err = ReadKey(file) // somebody else made it meanwhile
+		return key, false, err
 	}
-	return key, err
+	return key, err == nil, err
 }
 
 // place writes a file as a whole or not at all, and never over another.
@@ -115,5 +116,14 @@ func place(file, text string) error {
 	if err := errors.Join(err, temporary.Close()); err != nil {
 		return err
 	}
-	return os.Link(temporary.Name(), file)
+	// A link, unlike a rename, never replaces a file; not every disk has them.
+	if err = os.Link(temporary.Name(), file); err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	made, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = made.WriteString(text)
+	return errors.Join(err, made.Close())
 }

@@ -21,15 +21,25 @@ func bump(ctx context.Context, tx database.Querier, name string) (int64, error) 
 	return database.Value[int64](ctx, tx, "update revisions set value = value + 1 where name = $1 returning value", name)
 }
 
-// appendAudit adds an entry to the audit log under the next index. Writers take
-// turns on the row that holds it, so a transaction that fails leaves no gap.
+// appendAudit adds an entry to the audit log under the next index, and signs the
+// log with it once it is sealed. Writers take turns on the row that holds the
+// index, so a transaction that fails leaves no gap.
 func (d *DB) appendAudit(ctx context.Context, tx database.Querier, e inventory.AuditEntry) error {
 	next, err := bump(ctx, tx, "audit")
 	if err != nil {
 		return err
 	}
-	return database.Insert(ctx, tx, "insert into audit_entries (idx, at, actor, action, object, reason, before, after, address)", [][]any{{
-		next - 1, ms(e.At), jsonOf(e.Actor), e.Action, e.Object, e.Reason, e.Before, e.After, e.Address}}, "")
+	r := record(e, next-1)
+	if d.seal != nil {
+		if err := d.seal.holds(ctx, tx, r.Index); err != nil {
+			return err
+		}
+		if err := d.seal.add(ctx, tx, r); err != nil {
+			return err
+		}
+	}
+	return database.Insert(ctx, tx, "insert into audit_entries ("+recordColumns+")", [][]any{{
+		r.Index, r.At, r.Actor, r.Action, r.Object, r.Reason, r.Before, r.After, r.Address}}, "")
 }
 
 // RecordRefusal writes down that somebody was refused.
@@ -50,23 +60,18 @@ func (d *DB) AuditEntries(ctx context.Context, p inventory.Page) ([]inventory.Au
 	var list []inventory.AuditEntry
 	err = d.sql.Read(ctx, func(q database.Querier) error {
 		return database.Each(ctx, q, `
-			select idx, at, actor, action, object, reason, before, after, address
+			select `+recordColumns+`
 			from audit_entries
 			where idx < $1
 			order by idx desc
 			limit $2`, func(rows *sql.Rows) error {
-			var (
-				e     inventory.AuditEntry
-				at    int64
-				actor string
-			)
-			err := rows.Scan(&e.Index, &at, &actor, &e.Action, &e.Object, &e.Reason, &e.Before, &e.After, &e.Address)
+			r, err := scanRecord(rows)
 			if err != nil {
 				return err
 			}
-			e.At = timeOf(at)
+			e, err := entryOf(r)
 			list = append(list, e)
-			return fromJSON(actor, &list[len(list)-1].Actor)
+			return err
 		}, before, p.Size()+1)
 	})
 	if err != nil || len(list) <= p.Size() {

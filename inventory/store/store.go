@@ -27,6 +27,8 @@ type DB struct {
 	// clock is for the few reads that aren't given the time.
 	clock func() time.Time
 
+	seal *seal // of the audit log; nil: it isn't signed
+
 	names repositoryNames
 
 	overdueMu   sync.Mutex
