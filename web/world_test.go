@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -65,6 +66,7 @@ type plan struct {
 	local      bool   // no provider: everybody is the local operator
 	approvers  int
 	noRegistry bool
+	dsn        string // a database of its own when empty
 	change     func(*web.Routes)
 }
 
@@ -124,7 +126,7 @@ func newWorld(t *testing.T, p plan) *world {
 	}
 	w := &world{T: t, plan: p, file: filepath.Join(t.TempDir(), "test.db")}
 	var err error
-	w.db, err = store.Open(t.Context(), "sqlite:"+w.file)
+	w.db, err = store.Open(t.Context(), cmp.Or(p.dsn, "sqlite:"+w.file))
 	w.must(err)
 	t.Cleanup(func() { w.db.Close() })
 	if !p.noRegistry {

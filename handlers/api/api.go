@@ -145,9 +145,9 @@ func call[I, O any](s *surface, op huma.Operation, do func(context.Context, *I) 
 		panic("an operation without words: " + op.Method + " " + op.Path)
 	}
 	op.Errors = append([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity,
-		http.StatusInternalServerError, http.StatusServiceUnavailable}, errs...)
+		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}, errs...)
 	if op.Method != http.MethodGet {
-		op.Errors = append(op.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		op.Errors = append(op.Errors, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	slices.Sort(op.Errors)
 	op.Errors = slices.Compact(op.Errors)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-chi/chi/v5/middleware"
+
 	"signboard/inventory"
 )
 
@@ -35,7 +37,7 @@ type Tokens interface {
 func (s *Sessions) API(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		problem(w, http.StatusForbidden, "This request came from another site's page, so it was refused. Programs show a token instead of a session.")
+		problem(w, r, http.StatusForbidden, "This request came from another site's page, so it was refused. Programs show a token instead of a session.")
 	}))
 	browser := protection.Handler(s.Middleware(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,14 +53,14 @@ func (s *Sessions) API(next http.Handler) http.Handler {
 			return
 		}
 		if refused, ok := errors.AsType[*refusal](err); ok {
-			refused.answer(w)
+			refused.answer(w, r)
 			return
 		}
 		if r.Context().Err() == nil {
 			s.Log.Error("a token could not be looked up", "error", err)
 		}
 		w.Header().Set("Retry-After", "10")
-		problem(w, http.StatusServiceUnavailable, "Tokens can't be checked at the moment. Try again soon.")
+		problem(w, r, http.StatusServiceUnavailable, "Tokens can't be checked at the moment. Try again soon.")
 	})
 }
 
@@ -134,7 +136,7 @@ type refusal struct {
 func (r *refusal) Error() string { return r.detail }
 
 // answer says so to the program (RFC 6750, section 3).
-func (r *refusal) answer(w http.ResponseWriter) {
+func (r *refusal) answer(w http.ResponseWriter, to *http.Request) {
 	if r.status == http.StatusUnauthorized {
 		challenge := `Bearer realm="Signboard"`
 		if !r.other {
@@ -145,19 +147,22 @@ func (r *refusal) answer(w http.ResponseWriter) {
 	if r.wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((r.wait+time.Second-1)/time.Second)))
 	}
-	problem(w, r.status, r.detail)
+	problem(w, to, r.status, r.detail)
 }
 
-// problem answers with a problem document (RFC 9457).
-func problem(w http.ResponseWriter, status int, detail string) {
+// problem answers with a problem document (RFC 9457), with the members that the
+// API's own have: its instance is the request's id.
+func problem(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(struct {
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{http.StatusText(status), status, detail})
+		Type     string `json:"type"`
+		Title    string `json:"title"`
+		Status   int    `json:"status"`
+		Detail   string `json:"detail"`
+		Instance string `json:"instance"`
+	}{"about:blank", http.StatusText(status), status, detail, middleware.GetReqID(r.Context())})
 }
 
 // useEvery is how much time lies between two notes of when a token was used.

@@ -77,7 +77,12 @@ func New(c Config) *Sessions {
 			return // the browser went away
 		}
 		c.Log.Error("a session could not be read or written", "error", err)
-		http.Error(w, "Your session could not be read. Try again in a moment.", http.StatusServiceUnavailable)
+		const why = "Your session could not be read. Try again in a moment."
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			problem(w, r, http.StatusServiceUnavailable, why)
+			return
+		}
+		http.Error(w, why, http.StatusServiceUnavailable)
 	}
 	if c.OIDC != nil {
 		s.provider = newProvider(*c.OIDC, c.BaseURL, c.Clock, c.Log)
