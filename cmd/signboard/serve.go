@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -65,7 +66,7 @@ func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	working.Go(func() { a.serveMetrics(ctx) })
 	defer working.Wait()
 	defer cancel()
-	return web.Serve(ctx, l, a.handler(demo), a.log)
+	return web.Serve(ctx, web.Bound(l, slices.Concat(web.ThisMachine, a.config.proxies), a.log), a.handler(demo), a.log)
 }
 
 // settleInTime does what a change of the configuration left to do while pages are
