@@ -21,6 +21,7 @@ type provider struct {
 	key    *ecdsa.PrivateKey
 	person string
 	nonce  string
+	lie    func(claims map[string]any) (token string) // changes claims, or makes the token; may be nil
 }
 
 func newProvider(t *testing.T) *provider {
@@ -60,8 +61,14 @@ func (p *provider) token() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	claims, err := json.Marshal(map[string]any{"iss": p.URL, "aud": "signboard", "sub": p.person, "name": p.person, "nonce": p.nonce,
-		"groups": []string{groups[p.person]}, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()})
+	said := map[string]any{"iss": p.URL, "aud": "signboard", "sub": p.person, "name": p.person, "nonce": p.nonce,
+		"groups": []string{groups[p.person]}, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
+	if p.lie != nil {
+		if token := p.lie(said); token != "" {
+			return token, nil
+		}
+	}
+	claims, err := json.Marshal(said)
 	if err != nil {
 		return "", err
 	}

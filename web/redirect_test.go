@@ -16,7 +16,8 @@ import (
 var elsewhere = []string{
 	"", "https://evil.test/", "//evil.test", "///evil.test", `/\evil.test`, `\/evil.test`, `\\evil.test`, "/\t/evil.test", "\t//evil.test", "/\n/evil.test", " //evil.test",
 	"javascript:alert(1)", "data:text/html,x", "evil.test", "http:evil.test", "/x\r\nLocation: https://evil.test", "/\x00", "@evil.test", "?x", "/auth/logout", "/auth/start?return=/",
-	"/" + strings.Repeat("x", 3000),
+	"/" + strings.Repeat("x", 3000), "//evil.test@signboard.test", "//signboard.test@evil.test", "///evil.test/%2f..", "/\\/evil.test", "/\x7f/evil.test", "https:evil.test", "//evil%2etest",
+	"\u2028//evil.test", "\u00a0//evil.test", "／／evil.test", "//ｅvil.test", "%2f%2fevil.test", "%5c%5cevil.test", "//[::1]", "//0x7f.1", "/auth/callback?code=x",
 }
 
 // inside reports whether a browser that follows a Location stays here.
@@ -29,7 +30,7 @@ func inside(t *testing.T, location string) bool {
 
 func TestReturn_neverLeadsElsewhere(t *testing.T) {
 	w := newWorld(t, plan{})
-	for _, back := range append(elsewhere, "/.//evil.test", "/..//evil.test", "/images/..//evil.test", "/%2f/evil.test", "/%5cevil.test", "/@evil.test") {
+	for _, back := range append(elsewhere, "/.//evil.test", "/..//evil.test", "/images/..//evil.test", "/%2f/evil.test", "/%5cevil.test", "/@evil.test", "/%2f%2fevil.test", "/%09/evil.test", "/%5c/evil.test", "/\u2028/evil.test", "/／evil.test", "/x?return=//evil.test", "/;//evil.test", "/x#//evil.test", "/\u202e//evil.test", "/%00//evil.test", "/é//evil.test") {
 		for where, a := range map[string]answer{
 			"/signin":      w.get(viewer, "/signin?return="+esc(back)),
 			"/theme":       w.post(nobody, "/theme", url.Values{"return": {back}, "theme": {"dark"}}),
