@@ -25,7 +25,7 @@ func (s SignIn) Show(w http.ResponseWriter, r *http.Request) error {
 	}
 	return show(w, r, http.StatusOK, views.SignInPage{
 		Frame: s.bare(r, "Sign in"), StartURL: "/auth/start?return=" + url.QueryEscape(back),
-		Provider: s.Provider, SignedOut: r.FormValue("signed_out") != "",
+		Provider: s.Provider, SignedOut: r.FormValue("signed_out") != "" || r.FormValue("state") == "signed_out",
 	})
 }
 

@@ -139,7 +139,7 @@ func newWorld(t *testing.T, p plan) *world {
 	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 
 	https := strings.HasPrefix(p.baseURL, "https://")
-	c := session.Config{Store: w.db.Sessions(), BaseURL: p.baseURL, Tokens: w.db, Audit: w.db.RecordRefusal, Log: log,
+	c := session.Config{Store: w.db, BaseURL: p.baseURL, Tokens: w.db, Audit: w.db.RecordRefusal, Log: log,
 		Local: inventory.Actor{Kind: inventory.UserActor, Name: "local operator", Subject: "local", Role: inventory.Admin}}
 	guard := web.Guard{HTTPS: https, Refused: w.db.RecordRefusal, Clock: clock, Log: log}
 	guard.Names = web.LocalHosts(p.baseURL)

@@ -8,13 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
-
 	"signboard/inventory"
-	"signboard/inventory/store/database"
 )
-
-var _ scs.CtxStore = (*Sessions)(nil)
 
 // Two programs and many goroutines write at once; each waits its turn and
 // nobody is told that the database is locked.
@@ -154,63 +149,6 @@ func TestRecordProgress_completeWhenNothingIsLeft(t *testing.T) {
 		report(inventory.SyncReport{})
 		if s := state(); s.LastCompleteAt == nil || !s.LastCompleteAt.Equal(w.now) || s.ImageCount != 2 {
 			t.Errorf("complete, the state is %+v", s)
-		}
-	})
-}
-
-func TestSessions_neverKeepTheToken(t *testing.T) {
-	onBoth(t, func(t *testing.T, dsn string) {
-		w := newWorld(t, dsn)
-		s := w.db.Sessions()
-		w.must(s.Commit("the token", []byte("first"), w.now.Add(time.Hour)))
-		w.must(s.Commit("the token", []byte("second\x00"), w.now.Add(time.Hour)))
-		if data, ok, err := s.Find("the token"); err != nil || !ok || string(data) != "second\x00" {
-			t.Errorf("found %q, %v, %v", data, ok, err)
-		}
-		if n, err := database.Value[int](t.Context(), w.db.sql.Reader, "select count(*) from sessions where token_hash like '%the%' or data like '%token%'"); err != nil || n != 0 {
-			t.Errorf("the token can be read: %d, %v", n, err)
-		}
-		w.after(time.Hour)
-		if _, ok, err := s.Find("the token"); err != nil || ok {
-			t.Errorf("expired, it is found: %v", err)
-		}
-		w.must(s.Commit("another", nil, w.now.Add(time.Hour)))
-		if n, err := database.Value[int](t.Context(), w.db.sql.Reader, "select count(*) from sessions"); err != nil || n != 1 {
-			t.Errorf("%d sessions are kept, %v", n, err)
-		}
-		w.must(s.Delete("another"))
-		if _, ok, _ := s.Find("another"); ok {
-			t.Error("deleted, it is found")
-		}
-	})
-}
-
-func TestSessions_areNotWrittenForEveryPage(t *testing.T) {
-	onBoth(t, func(t *testing.T, dsn string) {
-		w := newWorld(t, dsn)
-		s := w.db.Sessions()
-		until := func() int64 {
-			at, err := database.Value[int64](t.Context(), w.db.sql.Reader, "select expires_at from sessions")
-			w.must(err)
-			return at
-		}
-		w.must(s.Commit("token", []byte("data"), w.now.Add(time.Hour)))
-		first := until()
-		w.must(s.Commit("token", []byte("data"), w.now.Add(time.Hour+slack/2)))
-		if until() != first {
-			t.Error("a session that says the same was written again within the slack")
-		}
-		w.must(s.Commit("token", []byte("data"), w.now.Add(time.Hour+2*slack)))
-		if until() == first {
-			t.Error("a session in use isn't prolonged")
-		}
-		w.must(s.Commit("token", []byte("other"), w.now.Add(time.Hour+2*slack)))
-		if data, _, err := s.Find("token"); err != nil || string(data) != "other" {
-			t.Errorf("what changed wasn't written: %q, %v", data, err)
-		}
-		w.must(s.Commit("token", []byte("other"), w.now.Add(time.Minute)))
-		if got, want := until(), ms(w.now.Add(time.Minute)); got != want {
-			t.Errorf("a session that is to end sooner ends at %d, not %d", got, want)
 		}
 	})
 }

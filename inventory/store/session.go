@@ -2,93 +2,169 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
+	"signboard/inventory"
 	"signboard/inventory/store/database"
 )
 
-// Sessions keeps browser sessions for alexedwards/scs, whose Store and CtxStore
-// it implements. What is stored is the sha256 of a session's token, never the
-// token: whoever reads the database can't take a session over.
-type Sessions struct{ db *DB }
+// Browser sessions are stored by the sha256 of their token, and what the provider
+// handed out is sealed by its caller: whoever reads the database can't take a
+// session over, nor become the person at the provider.
 
-// Sessions is where browser sessions are kept.
-func (d *DB) Sessions() *Sessions { return &Sessions{d} }
+const sessionColumns = "token_hash, subject, name, groups, provider_sid, data, sealed, address, agent, created_at, last_seen_at, expires_at, renew_at"
 
-func hashToken(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])
-}
+var errNoSession = inventory.Errorf(inventory.NotFound, "There is no such session of yours, or it has ended already.")
 
-// FindCtx returns the data of a session that hasn't expired.
-func (s *Sessions) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
-	text, err := database.Value[string](ctx, s.db.sql.Reader, `
-		select data
-		from sessions
-		where token_hash = $1 and expires_at > $2`, hashToken(token), ms(s.db.clock()))
+func scanSession(scan func(...any) error) (inventory.Session, error) {
+	var (
+		s                      inventory.Session
+		groups, data           string
+		created, seen, expires int64
+		renew                  sql.NullInt64
+	)
+	err := scan(&s.ID, &s.Subject, &s.Name, &groups, &s.ProviderSID, &data, &s.Sealed, &s.Address, &s.Agent, &created, &seen, &expires, &renew)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, false, nil
+		return inventory.Session{}, errNoSession
 	}
 	if err != nil {
-		return nil, false, s.db.sql.Explain(err)
+		return inventory.Session{}, err
 	}
-	data, err := base64.StdEncoding.DecodeString(text)
-	return data, err == nil, err
+	if s.Data, err = base64.StdEncoding.DecodeString(data); err != nil {
+		return inventory.Session{}, fmt.Errorf("reading a session: %w", err)
+	}
+	s.CreatedAt, s.LastSeenAt, s.ExpiresAt, s.RenewAt = timeOf(created), timeOf(seen), timeOf(expires), timeOrNil(renew)
+	return s, fromJSON(groups, &s.Groups)
 }
 
-// slack is how much later a session may expire without being stored again.
-const slack = time.Minute
+// Session returns a session that hasn't expired, or fails with NotFound.
+func (d *DB) Session(ctx context.Context, id string, now time.Time) (inventory.Session, error) {
+	s, err := scanSession(d.sql.Reader.QueryRowContext(ctx, "select "+sessionColumns+" from sessions where token_hash = $1 and expires_at > $2", id, ms(now)).Scan)
+	return s, d.sql.Explain(err)
+}
 
-// CommitCtx stores a session until expiry, in place of an older state of it, and
-// removes some that have expired. When nothing but the expiry moved, and by less
-// than slack, nothing is written: reading a page doesn't wait for a writer.
-func (s *Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
-	same, err := database.Value[int](ctx, s.db.sql.Reader, `
-		select count(*)
-		from sessions
-		where token_hash = $1 and data = $2 and expires_at > $3 and expires_at <= $4`,
-		hashToken(token), base64.StdEncoding.EncodeToString(b), ms(expiry.Add(-slack)), ms(expiry))
-	if err != nil {
-		return s.db.sql.Explain(err)
-	}
-	if same > 0 {
-		return nil
-	}
-	return s.db.sql.Write(ctx, func(tx database.Querier) error {
-		_, err := tx.ExecContext(ctx, `
+// StartSession stores a new session with its audit entry. It takes some that have
+// expired away, and those of the person that are more than MaxSessions.
+func (d *DB) StartSession(ctx context.Context, s inventory.Session, entry inventory.AuditEntry) error {
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
+		if err := d.appendAudit(ctx, tx, entry); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `
 			delete from sessions
-			where token_hash in (select token_hash from sessions where expires_at <= $1 order by expires_at limit 100)`, ms(s.db.clock()))
+			where token_hash in (select token_hash from sessions where expires_at <= $1 order by expires_at limit 100)`, ms(s.CreatedAt)); err != nil {
+			return err
+		}
+		err := database.Insert(ctx, tx, "insert into sessions ("+sessionColumns+")", [][]any{{
+			s.ID, s.Subject, s.Name, jsonOf(s.Groups), s.ProviderSID, base64.StdEncoding.EncodeToString(s.Data), s.Sealed, s.Address, s.Agent,
+			ms(s.CreatedAt), ms(s.LastSeenAt), ms(s.ExpiresAt), msOrNull(s.RenewAt)}}, "")
 		if err != nil {
 			return err
 		}
-		return database.Insert(ctx, tx, "insert into sessions (token_hash, data, expires_at)",
-			[][]any{{hashToken(token), base64.StdEncoding.EncodeToString(b), ms(expiry)}},
-			"on conflict (token_hash) do update set data = excluded.data, expires_at = excluded.expires_at")
+		_, err = tx.ExecContext(ctx, `
+			delete from sessions
+			where subject = $1 and token_hash not in (
+				select token_hash
+				from sessions
+				where subject = $1
+				order by last_seen_at desc, created_at desc
+				limit $2)`, s.Subject, inventory.MaxSessions)
+		return err
 	})
+	if err != nil {
+		return fmt.Errorf("storing a session: %w", err)
+	}
+	return nil
 }
 
-// DeleteCtx ends a session; one that isn't there is fine.
-func (s *Sessions) DeleteCtx(ctx context.Context, token string) error {
-	return s.db.sql.Write(ctx, func(tx database.Querier) error {
-		_, err := tx.ExecContext(ctx, "delete from sessions where token_hash = $1", hashToken(token))
+// UseSession notes that a session was used: Data, LastSeenAt, ExpiresAt, Address
+// and Agent of s are stored. One that has ended meanwhile stays ended.
+func (d *DB) UseSession(ctx context.Context, s inventory.Session) error {
+	return d.sql.Write(ctx, func(tx database.Querier) error {
+		_, err := tx.ExecContext(ctx, `
+			update sessions
+			set data = $1, last_seen_at = $2, expires_at = $3, address = $4, agent = $5
+			where token_hash = $6`,
+			base64.StdEncoding.EncodeToString(s.Data), ms(s.LastSeenAt), ms(s.ExpiresAt), database.Clean(s.Address), database.Clean(s.Agent), s.ID)
 		return err
 	})
 }
 
-// Find is FindCtx without a context.
-func (s *Sessions) Find(token string) ([]byte, bool, error) {
-	return s.FindCtx(context.Background(), token)
+// ClaimRenewal moves the time at which a session is to be renewed from s.RenewAt
+// to until, and reports whether that was done here: of several that want to renew
+// a session, one does.
+func (d *DB) ClaimRenewal(ctx context.Context, s inventory.Session, until time.Time) (bool, error) {
+	n := 0
+	err := d.sql.Write(ctx, func(tx database.Querier) (err error) {
+		n, err = database.Changed(tx.ExecContext(ctx, "update sessions set renew_at = $1 where token_hash = $2 and renew_at = $3", ms(until), s.ID, msOrNull(s.RenewAt)))
+		return err
+	})
+	return n == 1, err
 }
 
-// Commit is CommitCtx without a context.
-func (s *Sessions) Commit(token string, b []byte, expiry time.Time) error {
-	return s.CommitCtx(context.Background(), token, b, expiry)
+// RenewSession stores what the provider says about a person now: Name, Groups,
+// ProviderSID, Sealed and RenewAt of s. It fails with NotFound when the session
+// has ended meanwhile.
+func (d *DB) RenewSession(ctx context.Context, s inventory.Session) error {
+	return d.sql.WriteDurably(ctx, func(tx database.Querier) error {
+		n, err := database.Changed(tx.ExecContext(ctx, `
+			update sessions
+			set name = $1, groups = $2, provider_sid = $3, sealed = $4, renew_at = $5
+			where token_hash = $6`, database.Clean(s.Name), jsonOf(s.Groups), s.ProviderSID, s.Sealed, msOrNull(s.RenewAt), s.ID))
+		if err == nil && n == 0 {
+			return errNoSession
+		}
+		return err
+	})
 }
 
-// Delete is DeleteCtx without a context.
-func (s *Sessions) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
+// EndSession ends a session of a person, with its audit entry. It fails with
+// NotFound when there is no such session, or when it is somebody else's.
+func (d *DB) EndSession(ctx context.Context, id, subject string, entry inventory.AuditEntry) error {
+	_, err := d.endSessions(ctx, entry, "token_hash = $1 and subject = $2", id, subject)
+	return err
+}
+
+// EndOtherSessions ends all sessions of a person but one, with their audit entry,
+// and returns how many there were. It fails with NotFound when there are none.
+func (d *DB) EndOtherSessions(ctx context.Context, keep, subject string, entry inventory.AuditEntry) (int, error) {
+	return d.endSessions(ctx, entry, "token_hash <> $1 and subject = $2", keep, subject)
+}
+
+func (d *DB) endSessions(ctx context.Context, entry inventory.AuditEntry, which string, args ...any) (n int, err error) {
+	// Durably: a session that was ended must not be back after a power cut.
+	err = d.sql.WriteDurably(ctx, func(tx database.Querier) error {
+		if n, err = database.Changed(tx.ExecContext(ctx, "delete from sessions where "+which, args...)); err != nil {
+			return err
+		}
+		if n == 0 {
+			return errNoSession
+		}
+		return d.appendAudit(ctx, tx, entry)
+	})
+	return n, err
+}
+
+// SessionsOf lists a person's sessions that haven't expired, the one used last
+// first. There are at most MaxSessions.
+func (d *DB) SessionsOf(ctx context.Context, subject string, now time.Time) ([]inventory.Session, error) {
+	var list []inventory.Session
+	err := d.sql.Read(ctx, func(q database.Querier) error {
+		list = nil
+		return database.Each(ctx, q, `
+			select `+sessionColumns+`
+			from sessions
+			where subject = $1 and expires_at > $2
+			order by last_seen_at desc, token_hash
+			limit $3`, func(rows *sql.Rows) error {
+			s, err := scanSession(rows.Scan)
+			list = append(list, s)
+			return err
+		}, subject, ms(now), inventory.MaxSessions)
+	})
+	return list, err
+}

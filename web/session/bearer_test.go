@@ -41,7 +41,7 @@ func newGate(t *testing.T, change func(c *session.Config)) *gate {
 	t.Cleanup(func() { db.Close() })
 	g := &gate{T: t, db: db, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
 	c := session.Config{
-		Store: db.Sessions(), BaseURL: "http://signboard.test", Tokens: db, OIDC: &session.OIDC{Issuer: "http://127.0.0.1:1"},
+		Store: db, BaseURL: "http://signboard.test", Tokens: db, OIDC: &session.OIDC{Issuer: "http://127.0.0.1:1"},
 		Clock: func() time.Time {
 			g.mu.Lock()
 			defer g.mu.Unlock()

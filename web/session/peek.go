@@ -17,7 +17,7 @@ func (s *Sessions) Peek(r *http.Request) inventory.Actor {
 	if err != nil {
 		return inventory.Actor{}
 	}
-	ctx, err := s.scs.Load(r.Context(), cookie.Value)
+	ctx, _, err := s.load(r.Context(), cookie.Value)
 	if err != nil {
 		return inventory.Actor{}
 	}

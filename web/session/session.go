@@ -6,9 +6,6 @@ package session
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,14 +14,16 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
 
 	"signboard/inventory"
 )
 
-// How long a session lives: from sign-in, and since it was last used.
+// How long a session lives unless it is configured: from sign-in, and since it
+// was last used.
 const (
-	lifetime = 12 * time.Hour
-	idle     = 2 * time.Hour
+	DefaultLifetime = 12 * time.Hour
+	DefaultIdle     = 2 * time.Hour
 )
 
 // Sessions knows who is asking. Make it with New.
@@ -32,6 +31,7 @@ type Sessions struct {
 	Config
 	scs      *scs.SessionManager
 	provider *provider // nil: nobody signs in
+	renewals renewals
 
 	uses    uses
 	refused refused
@@ -39,9 +39,12 @@ type Sessions struct {
 
 // Config says how people sign in.
 type Config struct {
-	Store   scs.Store // where sessions live; it must not keep tokens in the clear
-	BaseURL string    // where browsers find this program; https makes the cookie Secure
-	OIDC    *OIDC     // nil: nobody signs in, and everybody is Local
+	Store   Store  // where sessions live
+	BaseURL string // where browsers find this program; https makes the cookie Secure
+	OIDC    *OIDC  // nil: nobody signs in, and everybody is Local
+	// Lifetime and Idle are how long a session lasts from sign-in, and since it
+	// was last used; 0 is the default.
+	Lifetime, Idle time.Duration
 	// Local is who asks when there is no provider to sign in with. It is only
 	// safe while the program listens on loopback.
 	Local  inventory.Actor
@@ -61,9 +64,15 @@ func New(c Config) *Sessions {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Lifetime == 0 {
+		c.Lifetime = DefaultLifetime
+	}
+	if c.Idle == 0 {
+		c.Idle = DefaultIdle
+	}
 	m := scs.New()
-	m.Store, m.Codec = c.Store, codec{}
-	m.Lifetime, m.IdleTimeout = lifetime, idle
+	m.Codec = codec{}
+	m.Lifetime, m.IdleTimeout = c.Lifetime, c.Idle
 	m.Cookie.HttpOnly, m.Cookie.Path, m.Cookie.SameSite = true, "/", http.SameSiteLaxMode
 	m.Cookie.Name = "signboard"
 	if strings.HasPrefix(c.BaseURL, "https://") {
@@ -84,68 +93,76 @@ func New(c Config) *Sessions {
 		}
 		http.Error(w, why, http.StatusServiceUnavailable)
 	}
+	m.Store = memstore.New() // of nobody in particular, for the sentence after a form
 	if c.OIDC != nil {
+		m.Store = keeper{s}
 		s.provider = newProvider(*c.OIDC, c.BaseURL, c.Clock, c.Log)
 	}
 	return s
 }
 
-// person is what a session remembers of who signed in. Roles are worked out
-// anew at each request, so that a changed configuration counts at once.
-type person struct {
-	Subject string   `json:"subject"` // issuer|sub
-	Name    string   `json:"name"`
-	Groups  []string `json:"groups"`
-}
-
-const personKey, noticeKey = "person", "notice"
+const noticeKey = "notice"
 
 // Middleware loads the session and puts the actor into the request's context.
 func (s *Sessions) Middleware(next http.Handler) http.Handler {
-	return s.scs.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	inner := s.scs.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.renew(r.Context())
 		actor := s.actor(r.Context())
 		actor.Address = Address(r)
 		next.ServeHTTP(w, r.WithContext(inventory.WithActor(r.Context(), actor)))
 	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := &held{address: Address(r), agent: clip(r.UserAgent())}
+		inner.ServeHTTP(w, r.WithContext(withHeld(r.Context(), h)))
+	})
 }
 
+// actor is who the session in the context belongs to.
 func (s *Sessions) actor(ctx context.Context) inventory.Actor {
 	if s.provider == nil {
 		return s.Local
 	}
-	var p person
-	if err := json.Unmarshal([]byte(s.scs.GetString(ctx, personKey)), &p); err != nil || p.Subject == "" {
-		return inventory.Actor{}
+	if h := heldIn(ctx); h.Session != nil {
+		return s.actorOf(*h.Session)
 	}
-	role, _ := s.OIDC.role(p.Groups)
-	return inventory.Actor{Kind: inventory.UserActor, Name: p.Name, Subject: p.Subject, Groups: p.Groups, Role: role}
+	return inventory.Actor{}
+}
+
+// actorOf is a session's person. The role is worked out anew each time, so that a
+// changed configuration counts at once.
+func (s *Sessions) actorOf(h inventory.Session) inventory.Actor {
+	role, _ := s.OIDC.role(h.Groups)
+	return inventory.Actor{Kind: inventory.UserActor, Name: h.Name, Subject: h.Subject, Groups: h.Groups, Role: role}
 }
 
 // Current is who is behind a request now, however long ago it began, and what
-// their session is called: its token's hash. Asking doesn't make the session
-// last longer.
+// their session is called. Asking doesn't make the session last longer.
 func (s *Sessions) Current(ctx context.Context) (actor inventory.Actor, session string, err error) {
 	if s.provider == nil {
 		return s.Local, "local", nil
 	}
 	token := s.scs.Token(ctx)
-	sum := sha256.Sum256([]byte(token))
 	// A context of its own: the request's holds the session as it was.
 	fresh, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if fresh, err = s.scs.Load(fresh, token); err != nil {
+	if fresh, _, err = s.load(fresh, token); err != nil {
 		return inventory.Actor{}, "", fmt.Errorf("reading a session: %w", err)
 	}
+	s.renew(fresh)
 	actor = s.actor(fresh)
 	actor.Address = inventory.ActorFrom(ctx).Address
-	return actor, hex.EncodeToString(sum[:]), nil
+	return actor, idOf(token), nil
 }
 
 // CanSignIn reports whether there is a provider to sign in with.
 func (s *Sessions) CanSignIn() bool { return s.provider != nil }
 
-// Notice leaves one sentence for the person's next page.
-func (s *Sessions) Notice(ctx context.Context, message string) { s.scs.Put(ctx, noticeKey, message) }
+// Notice leaves one sentence for the person's next page. Nobody has no next page.
+func (s *Sessions) Notice(ctx context.Context, message string) {
+	if s.provider == nil || heldIn(ctx).Session != nil {
+		s.scs.Put(ctx, noticeKey, message)
+	}
+}
 
 // TakeNotice returns the sentence that was left, once.
 func (s *Sessions) TakeNotice(ctx context.Context) string {

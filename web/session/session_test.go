@@ -1,15 +1,15 @@
 package session_test
 
 import (
-	"context"
+	"database/sql"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,8 +25,34 @@ type site struct {
 	url  string
 	demo *demo.Demo
 
-	mu      sync.Mutex
-	audited []inventory.AuditEntry
+	db   *store.DB
+	file string
+	slow chan chan struct{} // what GET /slow waits for
+}
+
+// rows counts a table's.
+func (s *site) rows(table string) (n int) {
+	s.t.Helper()
+	db, err := sql.Open("sqlite", s.file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(s.t.Context(), "select count(*) from "+table).Scan(&n); err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// audited is the audit log, the oldest entry first.
+func (s *site) audited() []inventory.AuditEntry {
+	s.t.Helper()
+	list, _, err := s.db.AuditEntries(s.t.Context(), inventory.Page{Limit: inventory.MaxPage})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	slices.Reverse(list)
+	return list
 }
 
 // newSite has the demo's provider beside it.
@@ -50,7 +76,8 @@ func newSite(t *testing.T, change func(c *session.Config)) *site {
 
 func openSite(t *testing.T, change func(c *session.Config, s *site)) *site {
 	t.Helper()
-	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+	file := filepath.Join(t.TempDir(), "test.db")
+	db, err := store.Open(t.Context(), "sqlite:"+file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,15 +85,10 @@ func openSite(t *testing.T, change func(c *session.Config, s *site)) *site {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	s := &site{t: t, url: server.URL}
+	s := &site{t: t, url: server.URL, db: db, file: file, slow: make(chan chan struct{})}
 	c := session.Config{
-		Store: db.Sessions(), BaseURL: server.URL,
-		Audit: func(_ context.Context, e inventory.AuditEntry) error {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.audited = append(s.audited, e)
-			return nil
-		},
+		Store: db, BaseURL: server.URL,
+		Audit: db.RecordRefusal,
 	}
 	change(&c, s)
 	sessions := session.New(c)
@@ -81,6 +103,10 @@ func openSite(t *testing.T, change func(c *session.Config, s *site)) *site {
 	mux.Handle("/auth/start", answer(sessions.Start))
 	mux.Handle("/auth/callback", answer(sessions.Callback))
 	mux.Handle("/auth/logout", answer(sessions.End))
+	mux.Handle("/slow", answer(func(http.ResponseWriter, *http.Request) error {
+		<-<-s.slow
+		return nil
+	}))
 	mux.Handle("/", answer(func(w http.ResponseWriter, r *http.Request) error {
 		a := inventory.ActorFrom(r.Context())
 		_, err := io.WriteString(w, a.Name+"|"+a.Role.String()+"|"+r.URL.RequestURI())
@@ -164,8 +190,8 @@ func TestSignIn_findsWhoTheyAreAndGoesBack(t *testing.T) {
 			t.Errorf("%s is %s", subject, who)
 		}
 	}
-	if len(s.audited) != 3 || s.audited[0].Action != "session.start" {
-		t.Errorf("the sign-ins are audited as %+v", s.audited)
+	if log := s.audited(); len(log) != 3 || log[0].Action != "session.start" {
+		t.Errorf("the sign-ins are audited as %+v", log)
 	}
 }
 
@@ -255,8 +281,12 @@ func TestSignOut_endsTheSessionOnTheServer(t *testing.T) {
 	p.get(p.choose(p.begin("/"), "sam"))
 	u, _ := url.Parse(p.url)
 	kept := p.client.Jar.Cookies(u)[0]
-	if status, location, _ := p.get("/auth/logout"); status != http.StatusSeeOther || !strings.HasPrefix(location, "/signin") {
+	status, location, _ := p.get("/auth/logout")
+	if status != http.StatusSeeOther || !strings.HasPrefix(location, p.demo.Issuer()+"/end_session?") {
 		t.Errorf("signing out answers %d to %s", status, location)
+	}
+	if status, location, body := p.get(location); status != http.StatusSeeOther || location != p.url+"/signin?state=signed_out" {
+		t.Errorf("and the provider %d to %s: %s", status, location, body)
 	}
 	p.client.Jar.SetCookies(u, []*http.Cookie{kept})
 	if who := p.who(); !strings.HasPrefix(who, "|nobody|") {

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -70,28 +69,55 @@ func (s *Sessions) Callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	role, _ := s.OIDC.role(p.Groups)
-	actor := inventory.Actor{Kind: inventory.UserActor, Name: p.Name, Subject: p.Subject, Groups: p.Groups, Role: role, Address: Address(r)}
-	if role == inventory.Nobody {
+	now := s.Clock()
+	started := inventory.Session{
+		Subject: p.Subject, Name: p.Name, Groups: p.Groups, ProviderSID: p.SID, CreatedAt: now, LastSeenAt: now, ExpiresAt: s.expiry(now, now),
+		Address: Address(r), Agent: clip(r.UserAgent()),
+	}
+	actor := s.actorOf(started)
+	actor.Address = started.Address
+	if actor.Role == inventory.Nobody {
 		return inventory.Errorf(inventory.Forbidden, "You are signed in as %s, but none of your groups gives you a role here. An administrator can add one under oidc.roles.", inventory.Visible(p.Name))
+	}
+	h := heldIn(ctx)
+	if h.Session != nil {
+		entry := inventory.AuditEntry{At: now, Actor: s.actorOf(*h.Session), Action: "session.end", Object: h.Subject, Reason: "Somebody signed in anew in the same browser.", Address: actor.Address}
+		if err := s.Store.EndSession(ctx, h.ID, h.Subject, entry); err != nil && inventory.KindOf(err) != inventory.NotFound {
+			return fmt.Errorf("ending the session from before: %w", err)
+		}
+		h.Session = nil
 	}
 	// A session from before the sign-in must not become a signed-in one.
 	if err := s.scs.RenewToken(ctx); err != nil {
 		return fmt.Errorf("renewing the session: %w", err)
 	}
-	b, err := json.Marshal(p)
-	if err != nil {
+	token := s.scs.Token(ctx)
+	started.ID = idOf(token)
+	if started.Data, err = (codec{}).Encode(s.scs.Deadline(ctx), nil); err != nil {
 		return fmt.Errorf("writing the session: %w", err)
 	}
-	s.scs.Put(ctx, personKey, string(b))
-	if s.Audit != nil {
-		err := s.Audit(ctx, inventory.AuditEntry{At: s.Clock(), Actor: actor, Action: "session.start", Object: p.Subject, Address: actor.Address})
-		if err != nil {
-			return fmt.Errorf("writing down the sign-in: %w", err)
-		}
+	if started.Sealed, err = seal(token, p.tokens); err != nil {
+		return err
 	}
+	if p.tokens.Refresh != "" {
+		at := now.Add(renewEvery)
+		started.RenewAt = &at
+	}
+	if err := s.Store.StartSession(ctx, started, inventory.AuditEntry{At: now, Actor: actor, Action: "session.start", Object: p.Subject, Address: actor.Address}); err != nil {
+		return err
+	}
+	h.Session = &started
 	http.Redirect(w, r, back, http.StatusSeeOther)
 	return nil
+}
+
+// person is whom the provider vouches for, and what it handed out with that.
+type person struct {
+	Subject string // issuer|sub
+	Name    string
+	Groups  []string
+	SID     string // what the provider calls its own session; may be empty
+	tokens  tokens
 }
 
 // answered reads the provider's answer, which the browser brings: for whom it
@@ -177,7 +203,9 @@ func (p *provider) exchange(ctx context.Context, m *metadata, f flow, code strin
 	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(f.nonce())) != 1 {
 		return person{}, unaccepted(errors.New("the ID token was made for another sign-in"))
 	}
-	return p.person(ctx, m, id, said, token)
+	who, err := p.person(ctx, m, id, said, token)
+	who.tokens = tokens{Refresh: token.RefreshToken, ID: raw}
+	return who, err
 }
 
 // untraded says why the token endpoint gave no tokens (RFC 6749, section 5.2).
@@ -263,7 +291,7 @@ func (p *provider) vouched(ctx context.Context, m *metadata, raw string, token *
 // section 5.7): names and addresses are only shown, so whether an address was
 // verified doesn't matter.
 func (p *provider) person(ctx context.Context, m *metadata, id *oidc.IDToken, said claims, token *oauth2.Token) (person, error) {
-	who := person{Subject: p.Issuer + "|" + id.Subject, Name: said.text("name", "preferred_username", "email")}
+	who := person{Subject: p.Issuer + "|" + id.Subject, Name: said.text("name", "preferred_username", "email"), SID: said.text("sid")}
 	groups, ok := said.find(p.GroupsClaim)
 	switch {
 	case !ok && said.left(p.GroupsClaim):
@@ -302,13 +330,4 @@ func (p *provider) userInfo(ctx context.Context, m *metadata, subject string, to
 		return nil, unaccepted(err)
 	}
 	return said, nil
-}
-
-// End signs the person out.
-func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
-	if err := s.scs.Destroy(r.Context()); err != nil {
-		return fmt.Errorf("ending the session: %w", err)
-	}
-	http.Redirect(w, r, "/signin?signed_out=1", http.StatusSeeOther)
-	return nil
 }
