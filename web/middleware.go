@@ -40,8 +40,8 @@ type Guard struct {
 	// name, since they call this program what their network calls it.
 	Names []string
 	// FormAction are origins that a form may lead to besides our own: the
-	// identity provider's.
-	FormAction []string
+	// identity provider's, as far as it is known by then. Nil is none.
+	FormAction func() []string
 	HTTPS      bool // browsers reach us over https
 	// Proxies are the networks of the reverse proxies in front of us. What one of
 	// them says of the client's address in X-Forwarded-For is believed, and
@@ -261,12 +261,16 @@ func Loopback(listen string) bool {
 // headers sets what tells browsers how little this program needs: nothing but
 // its own files (Content Security Policy Level 3).
 func (g Guard) headers(next http.Handler) http.Handler {
-	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-		"form-action " + strings.Join(append([]string{"'self'"}, g.FormAction...), " ") +
-		"; base-uri 'none'; frame-ancestors 'none'"
+	const policy, rest = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'", "; base-uri 'none'; frame-ancestors 'none'"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
+		forms := ""
+		if g.FormAction != nil {
+			for _, origin := range g.FormAction() {
+				forms += " " + origin
+			}
+		}
+		h.Set("Content-Security-Policy", policy+forms+rest)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "same-origin")

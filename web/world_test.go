@@ -149,7 +149,7 @@ func newWorld(t *testing.T, p plan) *world {
 		w.provider, w.cookies = newProvider(t), map[string]*http.Cookie{}
 		w.roles = map[inventory.Role][]string{inventory.Viewer: {"staff"}, inventory.Reviewer: {"security"}, inventory.Admin: {"platform"}}
 		c.OIDC = &session.OIDC{Issuer: w.provider.URL, ClientID: "signboard", GroupsClaim: "groups", Roles: w.roles}
-		guard.FormAction = []string{"https://id.test"}
+		guard.FormAction = func() []string { return []string{"https://id.test"} }
 	}
 	people := session.New(c)
 	w.live = handlers.NewLive(w.db, log)

@@ -18,6 +18,7 @@ import (
 	"signboard/inventory/registry"
 	"signboard/inventory/registry/listing"
 	"signboard/web"
+	"signboard/web/session"
 )
 
 // Config is signboard.yaml. Its keys are the outside contract; an unknown one
@@ -81,8 +82,13 @@ type OIDCConfig struct {
 	Scopes       []string            `koanf:"scopes"`
 	GroupsClaim  string              `koanf:"groups_claim"`
 	Roles        map[string][]string `koanf:"roles"`
+	CA           string              `koanf:"ca"` // certificates, beside the system's
+
+	SessionLifetime time.Duration `koanf:"session_lifetime"`
+	SessionIdle     time.Duration `koanf:"session_idle"`
 
 	roles map[inventory.Role][]string
+	roots *x509.CertPool
 }
 
 // TeamConfig says which repositories a team owns.
@@ -306,7 +312,7 @@ func readSecret(file string) (string, error) {
 
 func (o *OIDCConfig) check() error {
 	u, err := url.Parse(o.IssuerURL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("oidc.issuer_url: expected the provider's address, as https://login.example.com, found %q", o.IssuerURL)
 	}
 	if o.ClientID == "" {
@@ -323,6 +329,23 @@ func (o *OIDCConfig) check() error {
 	}
 	if len(o.Roles) == 0 {
 		return errors.New(`oidc.roles: expected who may do what, as {viewer: ["*"], reviewer: [security], admin: [platform]}`)
+	}
+	if o.CA != "" {
+		if o.roots, err = registry.ReadCA(o.CA); err != nil {
+			return fmt.Errorf("oidc.ca: %v", err)
+		}
+	}
+	if o.SessionLifetime == 0 {
+		o.SessionLifetime = session.DefaultLifetime
+	}
+	if o.SessionIdle == 0 {
+		o.SessionIdle = min(session.DefaultIdle, o.SessionLifetime)
+	}
+	if o.SessionLifetime < 5*time.Minute || o.SessionLifetime > 30*24*time.Hour {
+		return fmt.Errorf("oidc.session_lifetime: expected 5m to 720h, found %s", o.SessionLifetime)
+	}
+	if o.SessionIdle < 5*time.Minute || o.SessionIdle > o.SessionLifetime {
+		return fmt.Errorf("oidc.session_idle: expected 5m to oidc.session_lifetime, which is %s, found %s", o.SessionLifetime, o.SessionIdle)
 	}
 	o.roles = map[inventory.Role][]string{}
 	for role, groups := range o.Roles {

@@ -48,6 +48,9 @@ oidc:
   scopes: [openid, profile, email, groups]
   groups_claim: groups
   roles: {viewer: ["*"], reviewer: [security], admin: [platform]}
+  ca: acme-root.pem
+  session_lifetime: 8h
+  session_idle: 30m
 teams:
   - {name: payments, groups: [payments-dev], repositories: ["local/team-payments/**"]}
 trust:
@@ -158,6 +161,11 @@ func TestLoadConfig_refuses(t *testing.T) {
 		"listening to all unprotected": {"listen: 0.0.0.0:8080", "without it nobody signs in"},
 		"a role nobody knows":          {"oidc: {issuer_url: 'https://x', client_id: a, roles: {root: ['*']}}", "oidc.roles"},
 		"scopes without openid":        {"oidc: {issuer_url: 'https://x', client_id: a, scopes: [email], roles: {viewer: ['*']}}", "oidc.scopes"},
+		"an issuer with a query":       {"oidc: {issuer_url: 'https://x?y', client_id: a, roles: {viewer: ['*']}}", "oidc.issuer_url: expected the provider's address"},
+		"sessions for ever":            {"oidc: {issuer_url: 'https://x', client_id: a, roles: {viewer: ['*']}, session_lifetime: 9000h}", "oidc.session_lifetime: expected 5m to 720h"},
+		"sessions of no time":          {"oidc: {issuer_url: 'https://x', client_id: a, roles: {viewer: ['*']}, session_lifetime: 1s}", "oidc.session_lifetime: expected 5m"},
+		"a session idle beyond itself": {"oidc: {issuer_url: 'https://x', client_id: a, roles: {viewer: ['*']}, session_lifetime: 1h, session_idle: 2h}", "oidc.session_idle: expected 5m to oidc.session_lifetime, which is 1h0m0s"},
+		"an authority that is gone":    {"oidc: {issuer_url: 'https://x', client_id: a, roles: {viewer: ['*']}, ca: /nowhere/ca.pem}", "oidc.ca"},
 		"a secret file that is gone":   {"oidc: {client_secret_file: /nowhere/secret}", "oidc.client_secret_file: the file can't be read"},
 		"a secret file without one":    {"registries: [{name: a, url: 'https://x', hook_secret_file: /dev/null}]", "registries[0].hook_secret_file: the file /dev/null is empty"},
 		"a hook secret of two lines":   {"registries: [{name: a, url: 'https://x', hook_secret: \"a\\nb\"}]", "registries[0].hook_secret: expected printable ASCII"},

@@ -111,9 +111,9 @@ func (a *app) handler(demo bool) http.Handler {
 	if c.OIDC != nil {
 		sessions.OIDC = &session.OIDC{
 			Issuer: c.OIDC.IssuerURL, ClientID: c.OIDC.ClientID, ClientSecret: c.OIDC.ClientSecret,
-			Scopes: c.OIDC.Scopes, GroupsClaim: c.OIDC.GroupsClaim, Roles: c.OIDC.roles,
+			Scopes: c.OIDC.Scopes, GroupsClaim: c.OIDC.GroupsClaim, Roles: c.OIDC.roles, RootCAs: c.OIDC.roots,
 		}
-		guard.FormAction = []string{origin(c.OIDC.IssuerURL)}
+		sessions.Lifetime, sessions.Idle = c.OIDC.SessionLifetime, c.OIDC.SessionIdle
 		provider = strings.TrimPrefix(strings.TrimPrefix(origin(c.OIDC.IssuerURL), "https://"), "http://")
 	}
 	guard.Names = web.LocalHosts(c.BaseURL)
@@ -121,6 +121,7 @@ func (a *app) handler(demo bool) http.Handler {
 		guard.Hosts = guard.Names
 	}
 	people := session.New(sessions)
+	guard.FormAction = people.FormAction
 	pages := handlers.Pages{
 		Around: a.store, Notices: people, Teams: c.teams, SignIn: people.CanSignIn(), Demo: demo, Version: version(), Clock: time.Now, Warning: a.clockWarning, Log: a.log,
 	}

@@ -205,7 +205,10 @@ func (p *provider) read(ctx context.Context) (*metadata, error) {
 // the issuer itself is plain http.
 func (p *provider) secure(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && u.Host != "" && u.User == nil && (u.Scheme == "https" || u.Scheme == "http" && strings.HasPrefix(p.Issuer, "http://"))
+	plain := func(r rune) bool { // a host goes into the pages' Content-Security-Policy
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._:[]", r)
+	}
+	return err == nil && u.Host != "" && strings.TrimFunc(u.Host, plain) == "" && u.User == nil && (u.Scheme == "https" || u.Scheme == "http" && strings.HasPrefix(p.Issuer, "http://"))
 }
 
 func (p *provider) unreachable(err error) error {
