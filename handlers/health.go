@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"signboard/inventory"
 )
 
 // Health answers machines: is the process there, can it work, what is it?
 type Health struct {
-	Ping    func(ctx context.Context) error // reaches the database
+	Store   func(ctx context.Context) error // whether it can be worked with; Invalid: its schema is another version's
 	Release string
 	Log     *slog.Logger
 }
@@ -21,16 +23,20 @@ func (h Health) Live(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, "status", "ok")
 }
 
-// Ready is GET /readyz: the database answers, too.
+// Ready is GET /readyz: the database answers, too, and its schema is ours.
 func (h Health) Ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
-	if err := h.Ping(ctx); err != nil {
+	if err := h.Store(ctx); err != nil {
 		if errors.Is(err, context.Canceled) {
 			return // whoever asked went away
 		}
-		h.Log.Error("the database does not answer", "error", err)
-		answer(w, http.StatusServiceUnavailable, "status", "the database does not answer")
+		reason := "the database does not answer"
+		if inventory.KindOf(err) == inventory.Invalid {
+			reason = "the database has the schema of another version of this program"
+		}
+		h.Log.Error(reason, "error", err)
+		answer(w, http.StatusServiceUnavailable, "status", reason)
 		return
 	}
 	answer(w, http.StatusOK, "status", "ok")

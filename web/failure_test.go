@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -125,6 +126,24 @@ func TestFailure_thatAnOperatorCanMendSaysHow(t *testing.T) {
 	a := w.get(viewer, "/images")
 	if a.StatusCode != http.StatusServiceUnavailable || !a.says("The disk is full.") || strings.Contains(a.body, "hunter2") {
 		t.Errorf("%d: %s", a.StatusCode, text(a.body))
+	}
+}
+
+// TestReady_saysWhichOfTheTwoIsWrong holds that a database that a newer version
+// has changed is told from one that isn't there.
+func TestReady_saysWhichOfTheTwoIsWrong(t *testing.T) {
+	w := newWorld(t, plan{})
+	db, err := sql.Open("sqlite", w.file)
+	w.must(err)
+	defer db.Close()
+	_, err = db.ExecContext(t.Context(), "insert into goose_db_version (version_id, is_applied) values (9999, true)")
+	w.must(err)
+	if a := w.get(nobody, "/readyz"); a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.body, "another version") || strings.Contains(a.body, w.file) {
+		t.Errorf("with a newer schema: %d: %s", a.StatusCode, a.body)
+	}
+	w.must(w.db.Close())
+	if a := w.get(nobody, "/readyz"); a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.body, "does not answer") {
+		t.Errorf("without a database: %d: %s", a.StatusCode, a.body)
 	}
 }
 

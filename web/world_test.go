@@ -172,7 +172,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Help:       handlers.Help{Pages: pages},
 		SignIn:     handlers.SignIn{Pages: pages, Provider: "id.test", Local: session.Local},
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
-		Health:     handlers.Health{Ping: w.db.Ping, Release: "v0.0.0-test", Log: log},
+		Health:     handlers.Health{Store: w.db.Ready, Release: "v0.0.0-test", Log: log},
 		Hook: hook.New(hook.Config{Store: w.db, Hinted: func() {}, Received: counted.Event, Clock: clock, Log: log, Registries: []hook.Registry{
 			{Name: "local", Host: "registry.test", Secret: hookSecret, Repositories: []inventory.Glob{"**"}},
 		}}),

@@ -142,7 +142,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Help:       handlers.Help{Pages: pages},
 		SignIn:     handlers.SignIn{Pages: pages, Provider: provider, Local: session.Local},
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
-		Health:     handlers.Health{Ping: a.store.Ping, Release: version(), Log: a.log},
+		Health:     handlers.Health{Store: a.store.Ready, Release: version(), Log: a.log},
 		Hook:       a.hook(),
 		API:        api.API{Images: a.store, Signers: a.store, Quarantines: a.store, Registries: a.store, Audit: a.store, Counts: a.store, Version: version(), Clock: time.Now, Log: a.log},
 		Metrics:    a.metrics, Scrapes: a.scrapes == nil,

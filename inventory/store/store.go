@@ -64,10 +64,13 @@ func opened(d *database.DB, err error) (*DB, error) {
 // Close waits for the writes that are going on and closes the database.
 func (d *DB) Close() error { return d.sql.Close() }
 
-// Ping reports whether the database answers.
-func (d *DB) Ping(ctx context.Context) error {
-	_, err := database.Value[int](ctx, d.sql.Reader, "select 1 from revisions where name = 'decisions'")
-	return d.sql.Explain(err)
+// Ready reports whether the database answers and its schema is this program's:
+// a newer version may have changed it meanwhile, which is Invalid.
+func (d *DB) Ready(ctx context.Context) error {
+	if _, err := database.Value[int](ctx, d.sql.Reader, "select 1 from revisions where name = 'decisions'"); err != nil {
+		return d.sql.Explain(err)
+	}
+	return d.sql.Current(ctx)
 }
 
 // Backup writes a consistent copy of a SQLite database to a file that must not

@@ -25,7 +25,7 @@ func OpenReading(ctx context.Context, dsn string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.current(ctx); err != nil {
+	if err := d.Current(ctx); err != nil {
 		d.Close()
 		return nil, err
 	}
@@ -59,8 +59,9 @@ func nothing(where string) error {
 	return inventory.Errorf(inventory.NotFound, "There is no inventory at %s yet: nothing was synced into it.", where)
 }
 
-// current holds that the schema is the one this program knows.
-func (d *DB) current(ctx context.Context) error {
+// Current holds that the schema is the one this program knows. One of another
+// version is Invalid, none at all NotFound.
+func (d *DB) Current(ctx context.Context) error {
 	var found int64
 	err := d.Reader.QueryRowContext(ctx, "select max(version_id) from goose_db_version where is_applied").Scan(&found)
 	if err != nil {
