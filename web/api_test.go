@@ -35,6 +35,9 @@ var apiCalls = []apiCall{
 	{"GET /api/v1/signers/{id}", "/api/v1" + keyless.ID.Path(), `"teams":["payments"],"decisions":[]`},
 	{"GET /api/v1/quarantines", "/api/v1/quarantines", `"reason":"holds a secret"`},
 	{"GET /api/v1/registries", "/api/v1/registries", `"state":"unread"`},
+	{"GET /api/v1/audit/checkpoint", "/api/v1/audit/checkpoint", "signboard.test\n"},
+	{"GET /api/v1/audit/proof/{index}", "/api/v1/audit/proof/0", `"index":0,"leaf":"{\"action\":`},
+	{"GET /api/v1/audit/{index}", "/api/v1/audit/0", `"index":0,`},
 	{"GET /api/v1/audit", "/api/v1/audit", `"action":"image.quarantine","object":"` + string(digest(7)) + `"`},
 }
 

@@ -23,10 +23,13 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"signboard/handlers"
 	"signboard/handlers/api"
 	"signboard/handlers/hook"
 	"signboard/inventory"
+	"signboard/inventory/audit"
 	"signboard/inventory/decision"
 	"signboard/inventory/store"
 	"signboard/inventory/verify"
@@ -73,6 +76,7 @@ type plan struct {
 // world is the program's pages over a real database, wired as the program
 // wires them, and people with real sessions.
 type world struct {
+	auditKeys note.Verifiers // of the audit log
 	*testing.T
 	plan    plan
 	db      *store.DB
@@ -129,6 +133,11 @@ func newWorld(t *testing.T, p plan) *world {
 	w.db, err = store.Open(t.Context(), cmp.Or(p.dsn, "sqlite:"+w.file))
 	w.must(err)
 	t.Cleanup(func() { w.db.Close() })
+	key, made, err := audit.OpenKey(filepath.Join(t.TempDir(), "audit-key"), "signboard.test")
+	w.must(err)
+	w.auditKeys, err = audit.Keys(key.Public())
+	w.must(err)
+	w.must(w.db.Seal(t.Context(), key, w.auditKeys, made))
 	if !p.noRegistry {
 		w.must(w.db.ApplyConfig(t.Context(), []inventory.Registry{{
 			Name: "local", URL: "https://registry.test", Interval: time.Hour, Repositories: []inventory.Glob{"**"}, Tags: []inventory.Glob{"**"},
@@ -176,7 +185,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Hook: hook.New(hook.Config{Store: w.db, Hinted: func() {}, Received: counted.Event, Clock: clock, Log: log, Registries: []hook.Registry{
 			{Name: "local", Host: "registry.test", Secret: hookSecret, Repositories: []inventory.Glob{"**"}},
 		}}),
-		API:     api.API{Images: w.db, Signers: w.db, Quarantines: w.db, Registries: w.db, Audit: w.db, Counts: w.db, Version: "v0.0.0-test", Clock: clock, Log: log},
+		API:     api.API{Images: w.db, Signers: w.db, Quarantines: w.db, Registries: w.db, Audit: w.db, Proofs: w.db, Counts: w.db, Version: "v0.0.0-test", Clock: clock, Log: log},
 		Metrics: counted, Scrapes: true,
 	}
 	if p.change != nil {

@@ -31,6 +31,7 @@ type API struct {
 	Quarantines QuarantineStore
 	Registries  RegistryStore
 	Audit       AuditStore
+	Proofs      ProofStore
 	Counts      CountStore
 
 	// Refused writes down that somebody was refused, and what; nil: nobody does.
@@ -129,6 +130,7 @@ func (a API) surface(r chi.Router) *surface {
 	s.quarantines()
 	s.registries()
 	s.audit()
+	s.proofs()
 	s.words()
 	return s
 }
