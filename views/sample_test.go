@@ -333,6 +333,27 @@ func samples() []sample {
 	}
 	audit.Entries[4].Object, audit.Entries[4].Reason, audit.Entries[4].Actor = markup+bidi, huge, inventory.Actor{Kind: inventory.SystemActor, Name: markup}
 
+	boss := func(title string) Frame {
+		f := frame(title, "/tokens")
+		f.Actor = inventory.Actor{Kind: inventory.UserActor, Name: "Ada Lindgren", Subject: "idp|ada", Role: inventory.Admin}
+		return f
+	}
+	programs := TokensPage{Frame: boss("Tokens"), Next: "c", Ever: true, Form: TokenForm{ID: "f", Lasts: "90d", Role: inventory.Viewer}}
+	programs.Tokens = []inventory.Token{
+		{ID: "1", Name: "nightly report", Role: inventory.Viewer, CreatedAt: *ago(time.Hour), CreatedBy: "Ada Lindgren", ExpiresAt: ago(-90 * 24 * time.Hour)},
+		{ID: "2", Name: "payments pipeline", Role: inventory.Viewer, CreatedAt: *ago(80 * 24 * time.Hour), CreatedBy: "Ada Lindgren", ExpiresAt: ago(-10 * 24 * time.Hour), LastUsedAt: ago(3 * time.Minute), LastUsedFrom: "10.4.0.17"},
+		{ID: "3", Name: "incident robot", Role: inventory.Reviewer, CreatedAt: *ago(300 * 24 * time.Hour), CreatedBy: "root at the command line", LastUsedAt: ago(50 * 24 * time.Hour), LastUsedFrom: "2001:db8::17"},
+		{ID: "4", Name: strings.Repeat("wide ", 20), Role: inventory.Admin, CreatedAt: *ago(300 * 24 * time.Hour), CreatedBy: markup, ExpiresAt: ago(-time.Minute)},
+	}
+	past := TokensPage{Frame: boss("Tokens"), Over: true, Ever: true, Cursor: "c", Form: programs.Form}
+	past.Tokens = []inventory.Token{
+		{ID: "5", Name: "payments pipeline", Role: inventory.Viewer, CreatedAt: *ago(200 * 24 * time.Hour), CreatedBy: "Ada Lindgren", ExpiresAt: ago(80 * 24 * time.Hour), LastUsedAt: ago(80 * 24 * time.Hour), LastUsedFrom: "10.4.0.17"},
+		{ID: "6", Name: "trial", Role: inventory.Admin, CreatedAt: *ago(201 * 24 * time.Hour), CreatedBy: "Ada Lindgren", RevokedAt: ago(200 * 24 * time.Hour), RevokedBy: "Sam Lindqvist"},
+	}
+	none2 := TokensPage{Frame: boss("Tokens"), Form: programs.Form}
+	ended := TokensPage{Frame: boss("Tokens"), Ever: true, Form: TokenForm{ID: "f", Name: markup, Role: inventory.Admin, Lasts: "never", Problem: "There is a live token called trial already."}}
+	made := TokenPage{Frame: boss("A new token"), Token: programs.Tokens[0], Secret: "sgb_" + "SampleSampleSampleSampleSampleSa" + "000000", API: "https://signboard.example"}
+
 	out := frame("Sign in", "/signin")
 	out.Actor, out.SignOutURL, out.SignInURL, out.Inbox, out.LastSync = inventory.Actor{}, "", "/signin", 0, nil
 
@@ -352,6 +373,7 @@ func samples() []sample {
 		{"trust", TrustPage{Frame: frame("Roots of trust", "/trust"), Roots: roots()}}, {"trust-well", TrustPage{Frame: frame("Roots of trust", "/trust"), Roots: roots()[:1]}}, {"trust-none", TrustPage{Frame: frame("Roots of trust", "/trust")}},
 		{"learn", LearnPage{Frame: frame("Learn", "/learn")}},
 		{"audit", audit}, {"audit-none", AuditPage{Frame: frame("Audit", "/audit")}},
+		{"tokens", programs}, {"tokens-none", none2}, {"tokens-over", past}, {"tokens-ended", ended}, {"token", made},
 		{"search", SearchPage{Frame: frame("Search", "/search?q=api"), Q: "api", Repositories: []inventory.Repository{{Registry: "local", Name: "team-payments/api"}, {Registry: "local", Name: bidi}}, Signers: []inventory.Signer{keyless(), nasty()}, Images: images40()[:2]}},
 		{"search-none", SearchPage{Frame: frame("Search", "/search?q=x"), Q: markup}},
 		{"help", HelpPage{Frame: frame("Help", "/help")}},

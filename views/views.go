@@ -79,3 +79,9 @@ func (p SignInPage) Render(ctx context.Context, w io.Writer) error { return sign
 func (p ErrorPage) Render(ctx context.Context, w io.Writer) error {
 	return errorPage(p).Render(ctx, w)
 }
+
+// Render writes the page.
+func (p TokensPage) Render(ctx context.Context, w io.Writer) error { return tokens(p).Render(ctx, w) }
+
+// Render writes the page.
+func (p TokenPage) Render(ctx context.Context, w io.Writer) error { return token(p).Render(ctx, w) }

@@ -22,6 +22,15 @@ type form struct {
 	open   bool // to anybody, signed in or not
 
 	refused string // what a refusal is about
+	doer    string // who may; empty: the reviewer
+}
+
+// by is somebody who may send the form.
+func (f form) by() string {
+	if f.doer != "" {
+		return f.doer
+	}
+	return reviewer
 }
 
 func (w *world) forms(held inventory.Quarantine) map[string]form {
@@ -43,6 +52,7 @@ func (w *world) forms(held inventory.Quarantine) map[string]form {
 		"/registries/{name}/sync":   {target: "/registries/local/sync", goes: "/registries", notice: "The sync of local starts now.", action: "registry.sync", object: "local", refused: "local"},
 		"/registries/{name}/cancel": {target: "/registries/local/cancel", goes: "/registries", notice: "The sync of local is cancelled.", action: "registry.cancel", object: "local", refused: "local"},
 		"/auth/logout":              {target: "/auth/logout", goes: "/signin?signed_out=1", open: true, action: "session.end", object: w.provider.URL + "|" + reviewer},
+		"/tokens/{id}/revoke":       {target: "/tokens/" + program + "/revoke", goes: "/tokens", notice: "The token of pipeline is revoked.", action: "token.revoke", object: "pipeline", doer: admin},
 		"/theme":                    {target: "/theme", fields: url.Values{"theme": {"dark"}, "return": {"/images?q=x"}}, goes: "/images?q=x", open: true},
 	}
 }
@@ -60,6 +70,9 @@ func eachForm(t *testing.T, test func(w *world, f form)) {
 			if strings.HasSuffix(route, "/cancel") { // there is something to cancel
 				w.must(w.db.MakeDue(t.Context(), inventory.SyncScope{Registry: "local"}, noon))
 			}
+			if strings.HasPrefix(route, "/tokens/") {
+				w.token(program, "pipeline", inventory.Viewer, nil)
+			}
 			test(w, w.forms(held)[route])
 		})
 	}
@@ -67,17 +80,17 @@ func eachForm(t *testing.T, test func(w *world, f form)) {
 
 func TestEveryForm_changesWhatItSaysAndIsWrittenDown(t *testing.T) {
 	eachForm(t, func(w *world, f form) {
-		w.cookie(reviewer)
+		w.cookie(f.by())
 		before := len(w.entries())
-		a := w.post(reviewer, f.target, f.fields)
+		a := w.post(f.by(), f.target, f.fields)
 		if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != f.goes {
 			w.Fatalf("%d to %q, want 303 to %q: %s", a.StatusCode, a.Header.Get("Location"), f.goes, text(a.body))
 		}
 		if f.notice != "" {
-			if next := w.get(reviewer, f.goes); !next.says(f.notice) {
+			if next := w.get(f.by(), f.goes); !next.says(f.notice) {
 				w.Errorf("the next page does not say %q: %s", f.notice, text(next.body))
 			}
-			if again := w.get(reviewer, f.goes); again.says(f.notice) {
+			if again := w.get(f.by(), f.goes); again.says(f.notice) {
 				w.Errorf("%q is said twice", f.notice)
 			}
 		}
@@ -92,7 +105,7 @@ func TestEveryForm_changesWhatItSaysAndIsWrittenDown(t *testing.T) {
 			w.Fatalf("%d new audit entries", len(entries)-before)
 		}
 		e := entries[0]
-		if e.Action != f.action || e.Object != f.object || e.Reason != f.fields.Get("reason") || e.Actor.Name != reviewer || e.Actor.Subject != w.provider.URL+"|"+reviewer || e.Address == "" {
+		if e.Action != f.action || e.Object != f.object || e.Reason != f.fields.Get("reason") || e.Actor.Name != f.by() || e.Actor.Subject != w.provider.URL+"|"+f.by() || e.Address == "" {
 			w.Errorf("the audit entry is %+v", e)
 		}
 	})
@@ -243,7 +256,7 @@ func TestEveryForm_ignoresFieldsThatArentThere(t *testing.T) {
 			}
 			w.notDecided()
 		}
-		if a := w.post(reviewer, f.target, more); a.StatusCode != http.StatusSeeOther {
+		if a := w.post(f.by(), f.target, more); a.StatusCode != http.StatusSeeOther {
 			w.Errorf("%d: %s", a.StatusCode, text(a.body))
 		}
 		for _, e := range w.entries() {
@@ -254,7 +267,7 @@ func TestEveryForm_ignoresFieldsThatArentThere(t *testing.T) {
 			}
 		}
 		for _, d := range w.signer(keyless.ID).Decisions {
-			if d.ID == "chosen" || d.DecidedBy[0].Name != reviewer || !d.DecidedBy[0].At.Equal(noon) {
+			if d.ID == "chosen" || d.DecidedBy[0].Name != f.by() || !d.DecidedBy[0].At.Equal(noon) {
 				w.Errorf("the decision believed the form: %+v", d)
 			}
 		}
@@ -272,7 +285,7 @@ func TestEveryForm_readsTheBodyAndNotTheAddress(t *testing.T) {
 			}
 			rest := with(f.fields)
 			rest.Del(name)
-			a := w.post(reviewer, f.target+"?"+url.Values{name: f.fields[name]}.Encode(), rest)
+			a := w.post(f.by(), f.target+"?"+url.Values{name: f.fields[name]}.Encode(), rest)
 			if a.StatusCode != http.StatusUnprocessableEntity {
 				w.Errorf("with %s in the address: %d", name, a.StatusCode)
 			}
@@ -287,9 +300,9 @@ func TestEveryForm_refusesOneThatIsTooLarge(t *testing.T) {
 		for name, values := range f.fields {
 			fields[name] = values
 		}
-		w.cookie(reviewer)
+		w.cookie(f.by())
 		before := w.snapshot()
-		a := w.post(reviewer, f.target, fields)
+		a := w.post(f.by(), f.target, fields)
 		if a.StatusCode != http.StatusRequestEntityTooLarge || !a.says("larger than 1 MiB") {
 			w.Errorf("%d: %s", a.StatusCode, text(a.body))
 		}
@@ -302,7 +315,7 @@ func TestEveryForm_isUnmovedByAnotherContentType(t *testing.T) {
 		if f.open || len(f.fields) == 0 {
 			w.Skip("has no field that decides")
 		}
-		w.cookie(reviewer)
+		w.cookie(f.by())
 		before := w.snapshot()
 		fields := map[string]string{}
 		for name := range f.fields {
@@ -314,7 +327,7 @@ func TestEveryForm_isUnmovedByAnotherContentType(t *testing.T) {
 			"application/json": string(object), "text/plain": f.fields.Encode(), "": f.fields.Encode(),
 			"multipart/form-data": "no boundary", "multipart/form-data; boundary=x": "--x\r\nnonsense", "application/xml": "<x/>",
 		} {
-			a := w.ask(reviewer, http.MethodPost, f.target, strings.NewReader(body), "Content-Type", kind)
+			a := w.ask(f.by(), http.MethodPost, f.target, strings.NewReader(body), "Content-Type", kind)
 			if a.StatusCode != http.StatusUnprocessableEntity || a.Header.Get("Content-Type") != page {
 				w.Errorf("with Content-Type %q: %d %q: %s", kind, a.StatusCode, a.Header.Get("Content-Type"), text(a.body))
 			}

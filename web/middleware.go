@@ -84,8 +84,8 @@ func (g Guard) may(p inventory.Permission, e endpoint) http.HandlerFunc {
 }
 
 // require lets those pass who have a permission. Others are refused, and a
-// refusal of what would have changed something is written down; whoever isn't
-// signed in and only wants to see is led to the sign-in and back.
+// refusal of more than to see is written down; whoever isn't signed in and only
+// wants to see is led to the sign-in and back.
 func (g Guard) require(p inventory.Permission) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -96,7 +96,7 @@ func (g Guard) require(p inventory.Permission) func(http.Handler) http.Handler {
 				return
 			}
 			reading := r.Method == http.MethodGet || r.Method == http.MethodHead
-			if !reading {
+			if !reading || p != inventory.See {
 				g.refusals.write(r, actor, string(p))
 			}
 			if actor.Role == inventory.Nobody && actor.Subject == "" && reading {

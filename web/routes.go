@@ -29,6 +29,7 @@ type Routes struct {
 	Registry   handlers.Registry
 	Trust      handlers.Trust
 	Audit      handlers.Audit
+	Token      handlers.Token
 	Learn      handlers.Learn
 	Search     handlers.Search
 	Help       handlers.Help
@@ -104,6 +105,9 @@ func (t Routes) Handler() http.Handler {
 		r.Post("/registries/{name}/test", may(inventory.TryRegistry, t.Registry.Try))
 		r.Get("/trust", page(t.Trust.List))
 		r.Get("/audit", page(t.Audit.List))
+		r.Get("/tokens", may(inventory.ManageTokens, t.Token.List))
+		r.Post("/tokens", may(inventory.ManageTokens, t.Token.Create))
+		r.Post("/tokens/{id}/revoke", may(inventory.ManageTokens, t.Token.Revoke))
 		r.Get("/learn", page(t.Learn.List))
 		r.Get("/learn/{code}", page(t.Learn.Show))
 		r.Get("/search", page(t.Search.Show))

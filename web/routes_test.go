@@ -73,6 +73,10 @@ func visits(approved inventory.Signer) []visit {
 		{"/registries", "/registries", viewer, 200, page, "Registries · Signboard", "https://registry.test"},
 		{"/trust", "/trust", viewer, 200, page, "Roots of trust · Signboard", "1 of 2 roots of trust needs renewing."},
 		{"/audit", "/audit", viewer, 200, page, "Audit · Signboard", "image.quarantine"},
+		{"/tokens", "/tokens", admin, 200, page, "Tokens · Signboard", "No token is live."},
+		{"/tokens", "/tokens?state=over", admin, 200, page, "Tokens · Signboard", "No token yet"},
+		{"/tokens", "/tokens?cursor=x", admin, 422, page, "That was not understood · Signboard", "The cursor isn't one"},
+		{"/tokens", "/tokens", reviewer, 403, page, "Not allowed · Signboard", "may not manage tokens"},
 		{"/learn", "/learn", viewer, 200, page, "Learn · Signboard", "signature_mismatch"},
 		{"/learn/{code}", "/learn/no_signature", viewer, 200, page, "What does “no_signature” mean? · Signboard", "cosign sign"},
 		{"/learn/{code}", "/learn/no_signature?digest=nonsense", viewer, 422, page, "That was not understood · Signboard", "is not a digest"},
@@ -111,11 +115,11 @@ func TestEveryPage_answersItsQuestion(t *testing.T) {
 
 // posts are the POSTs of the table, each of which has its own tests.
 var posts = []string{
-	"/signers/{id}/decisions", "/quarantine", "/quarantine/{id}/release", "/registries/{name}/sync", "/registries/{name}/cancel", "/auth/logout", "/theme",
+	"/signers/{id}/decisions", "/quarantine", "/quarantine/{id}/release", "/registries/{name}/sync", "/registries/{name}/cancel", "/tokens/{id}/revoke", "/auth/logout", "/theme",
 }
 
 // others are routes that are neither a page nor a form that leads to one.
-var others = []string{"POST /registries/{name}/test", "GET /registries/events"}
+var others = []string{"POST /registries/{name}/test", "POST /tokens", "GET /registries/events"}
 
 func TestEveryRoute_isTested(t *testing.T) {
 	w := newWorld(t, plan{})

@@ -176,6 +176,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Registry:   handlers.Registry{Pages: pages, Store: w.db, Door: w.door, Live: w.live, Sessions: people},
 		Trust:      handlers.Trust{Pages: pages, Roots: roots},
 		Audit:      handlers.Audit{Pages: pages, Store: w.db},
+		Token:      handlers.Token{Pages: pages, Store: w.db, Door: w.door, API: p.baseURL},
 		Learn:      handlers.Learn{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: w.db},
 		Help:       handlers.Help{Pages: pages},

@@ -137,6 +137,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Registry:   handlers.Registry{Pages: pages, Store: a.store, Door: a.door, Live: a.live, Sessions: people},
 		Trust:      handlers.Trust{Pages: pages, Roots: a.trustRoots},
 		Audit:      handlers.Audit{Pages: pages, Store: a.store},
+		Token:      handlers.Token{Pages: pages, Store: a.store, Door: a.door, API: c.BaseURL},
 		Learn:      handlers.Learn{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: a.store},
 		Help:       handlers.Help{Pages: pages},
