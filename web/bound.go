@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"signboard/web/session"
 )
 
 const (
@@ -65,7 +67,7 @@ func (b *bound) from(c net.Conn) (from string, counts bool) {
 			return "", false
 		}
 	}
-	return network(ip.String()), true
+	return session.Network(ip.String()), true
 }
 
 func (b *bound) take(from string) bool {

@@ -212,7 +212,7 @@ func TestOtherName_isRefusedWherePeopleSignIn(t *testing.T) {
 	approved, held := w.fill()
 	w.cookie(admin)
 	before := w.snapshot()
-	machines := []string{"/healthz", "/readyz", "/version", "/static/*", "/favicon.ico"}
+	machines := []string{"/healthz", "/readyz", "/version", "/metrics", "/static/*", "/favicon.ico"}
 	for _, host := range []string{"evil.test", "signboard.test.evil.test", "signboard.test.", "evil.test:80", "signboard.test@evil.test", "10.0.0.1.evil.test", strings.Repeat("x", 5000)} {
 		for _, v := range visits(approved) {
 			a := w.get(admin, v.target, "Host", host)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -91,7 +90,7 @@ func (f *refusals) due(actor inventory.Actor, address string, now time.Time) (mi
 	stranger := actor.Subject == ""
 	who, every, burst := "s "+actor.Subject, personEvery, refusalsOfPerson
 	if stranger {
-		who, every, burst = "a "+network(address), addressEvery, refusalsOfAddress
+		who, every, burst = "a "+session.Network(address), addressEvery, refusalsOfAddress
 	}
 	one := f.seen[who]
 	if one == nil {
@@ -125,20 +124,6 @@ func (f *refusals) forget(now time.Time) {
 		}
 		delete(f.seen, who)
 	}
-}
-
-// network is what limits take for one client: an IPv4 address, or the /64 that
-// an IPv6 client has to itself.
-func network(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if err != nil || !ip.Is6() {
-		return address
-	}
-	p, err := ip.WithZone("").Prefix(64)
-	if err != nil {
-		return address
-	}
-	return p.String()
 }
 
 // about is what a request was about, for the audit log: what its address names,

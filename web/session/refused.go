@@ -36,9 +36,9 @@ type minute struct {
 	n     int
 }
 
-// network is the address that limits go by: of IPv6 it is the /64, which is what
+// Network is the address that limits go by: of IPv6 it is the /64, which is what
 // one subscriber has at least.
-func network(address string) string {
+func Network(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil || !a.Is6() || a.Is4In6() {
 		return address
@@ -54,7 +54,7 @@ func network(address string) string {
 func (f *refused) full(address string, now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	m := f.each[network(address)]
+	m := f.each[Network(address)]
 	if m == nil || m.n < refusedEach {
 		return 0
 	}
@@ -71,7 +71,7 @@ func (f *refused) count(cause, address string, now time.Time, rest func(n int, f
 		f.causes, f.each, f.audited = map[string]uint64{}, map[string]*minute{}, map[string]*minute{}
 	}
 	f.causes[cause]++
-	address = network(address)
+	address = Network(address)
 	if m := f.each[address]; m != nil {
 		m.n++
 	} else if len(f.each) < refusedWatch {
