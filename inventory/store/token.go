@@ -101,12 +101,14 @@ func (d *DB) RecordTokenRevocation(ctx context.Context, t inventory.Token, entry
 // Token returns the token with an id, or else the live one with that name, or
 // fails with NotFound.
 func (d *DB) Token(ctx context.Context, idOrName string, now time.Time) (inventory.Token, error) {
-	t, err := scanToken(d.sql.Reader.QueryRowContext(ctx, `
-		select `+tokenColumns+`
-		from tokens
-		where id = $1 or name = $1 and revoked_at is null and (expires_at is null or expires_at > $2)
-		order by case when id = $1 then 0 else 1 end
-		limit 1`, database.Clean(idOrName), ms(now)).Scan)
+	t, err := scanToken(func(into ...any) error {
+		return database.Row(ctx, d.sql.Reader, `
+			select `+tokenColumns+`
+			from tokens
+			where id = $1 or name = $1 and revoked_at is null and (expires_at is null or expires_at > $2)
+			order by case when id = $1 then 0 else 1 end
+			limit 1`, []any{database.Clean(idOrName), ms(now)}, into...)
+	})
 	return t, d.sql.Explain(err)
 }
 
@@ -116,7 +118,9 @@ func (d *DB) Token(ctx context.Context, idOrName string, now time.Time) (invento
 // one is compared in constant time.
 func (d *DB) TokenByHash(ctx context.Context, hash string) (inventory.Token, error) {
 	var stored string
-	t, err := scanToken(d.sql.Reader.QueryRowContext(ctx, "select "+tokenColumns+", hash from tokens where hash = $1", hash).Scan, &stored)
+	t, err := scanToken(func(into ...any) error {
+		return database.Row(ctx, d.sql.Reader, "select "+tokenColumns+", hash from tokens where hash = $1", []any{hash}, into...)
+	}, &stored)
 	if err != nil {
 		return inventory.Token{}, d.sql.Explain(err)
 	}

@@ -21,7 +21,7 @@ func (d *DB) TrustRoot(ctx context.Context, name string) ([]byte, time.Time, err
 	}
 	var raw []byte
 	var at int64
-	err := d.sql.Reader.QueryRowContext(ctx, "select body, obtained_at from trust_roots where name = $1", name).Scan(&raw, &at)
+	err := database.Row(ctx, d.sql.Reader, "select body, obtained_at from trust_roots where name = $1", []any{name}, &raw, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, time.Time{}, nil
 	}

@@ -44,18 +44,37 @@ type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	Postgres() bool
+	// wait returns once it is the caller's turn to ask, or ctx ends.
+	wait(ctx context.Context) (done func(), err error)
 }
 
-// Pool is connections of one kind.
+// Pool is connections of one kind. Each, Column, Value, Row and DB.Read wait in
+// line for one. Its own methods don't: where many ask at once, database/sql gives a
+// connection that becomes free to any of them, and some wait for very long.
 type Pool struct {
 	*sql.DB
 	Dialect
+	line chan struct{} // as many as there are connections; nil: nobody waits
+}
+
+func (p Pool) wait(ctx context.Context) (func(), error) {
+	if p.line == nil {
+		return func() {}, nil
+	}
+	select { // who waits to send is served in order
+	case p.line <- struct{}{}:
+		return func() { <-p.line }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 type transaction struct {
 	*sql.Tx
 	Dialect
 }
+
+func (transaction) wait(context.Context) (func(), error) { return func() {}, nil }
 
 // Open opens the database that dsn names, sqlite:PATH or postgres://…, creating
 // a SQLite file that isn't there, and brings its schema up to date. Several
@@ -91,6 +110,11 @@ func (d *DB) Close() error {
 // Read runs f on one consistent state of the database. What it and the writes
 // below return has been through Explain.
 func (d *DB) Read(ctx context.Context, f func(q Querier) error) error {
+	done, err := d.Reader.wait(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	tx, err := d.Reader.BeginTx(ctx, d.snapshot())
 	for range connections { // those that a server closed when it restarted
 		if !d.lost(err) || ctx.Err() != nil {

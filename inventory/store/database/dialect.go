@@ -66,7 +66,9 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 		wal = all + "&_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(8000)&_txlock=immediate"
 	)
 	kind := Dialect{goose: goose.DialectSQLite3, where: path}
-	open := func(options string, conns int) Pool { return Pool{sqlitePool(path, options, conns), kind} }
+	open := func(options string, conns int) Pool {
+		return Pool{sqlitePool(path, options, conns), kind, make(chan struct{}, conns)}
+	}
 	// Two writing connections, one turn: synchronous can't change inside a
 	// transaction, and a setting that is switched to and fro on one connection
 	// is one that an error can leave wrong. A commit on the durable connection
@@ -170,7 +172,7 @@ func openPostgres(ctx context.Context, dsn string) (*DB, error) {
 	db.SetMaxIdleConns(8)
 	where := net.JoinHostPort(config.Host, fmt.Sprint(config.Port)) + "/" + config.Database
 	kind := Dialect{goose: goose.DialectPostgres, where: where, ForUpdate: " for update", ForUpdateSkip: " for update skip locked", ForShare: " for share"}
-	all := Pool{db, kind}
+	all := Pool{db, kind, make(chan struct{}, connections-writers)}
 	d := &DB{Dialect: kind, Reader: all, bulk: all, durable: all, turn: make(chan struct{}, writers)}
 	if err := db.PingContext(ctx); err != nil {
 		db.Close()

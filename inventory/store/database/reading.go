@@ -50,7 +50,7 @@ func connectReading(ctx context.Context, dsn string) (*DB, error) {
 	kind := Dialect{goose: goose.DialectSQLite3, where: path}
 	return &DB{
 		Dialect: kind,
-		Reader:  Pool{sqlitePool(path, "mode=rw&_pragma=busy_timeout(10000)&_pragma=temp_store(memory)&_query_only=1", 4), kind},
+		Reader:  Pool{sqlitePool(path, "mode=rw&_pragma=busy_timeout(10000)&_pragma=temp_store(memory)&_query_only=1", 4), kind, make(chan struct{}, 4)},
 		bulk:    refused, durable: refused,
 	}, nil
 }

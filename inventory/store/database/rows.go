@@ -144,6 +144,11 @@ func Clean(v any) any {
 
 // Each runs a query and scan for each row.
 func Each(ctx context.Context, q Querier, query string, scan func(*sql.Rows) error, args ...any) error {
+	done, err := q.wait(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
@@ -183,8 +188,18 @@ func Changed(r sql.Result, err error) (int, error) {
 // Value runs a query of one row and column; no row is sql.ErrNoRows.
 func Value[T any](ctx context.Context, q Querier, query string, args ...any) (T, error) {
 	var v T
-	err := q.QueryRowContext(ctx, query, args...).Scan(&v)
+	err := Row(ctx, q, query, args, &v)
 	return v, err
+}
+
+// Row runs a query of one row and reads its columns; no row is sql.ErrNoRows.
+func Row(ctx context.Context, q Querier, query string, args []any, into ...any) error {
+	done, err := q.wait(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return q.QueryRowContext(ctx, query, args...).Scan(into...)
 }
 
 // ScanInto makes a scan function that appends to a list; into names where the
