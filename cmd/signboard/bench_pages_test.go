@@ -36,11 +36,12 @@ const (
 
 // site is the whole program over an inventory of one size.
 type site struct {
-	database string
-	size     int
-	marks    landmarks
-	cursor   string // of the twentieth page of all images
-	kept     bool   // it was made by an earlier run
+	database  string
+	size      int
+	marks     landmarks
+	cursor    string // of the twentieth page of all images
+	apiCursor string // of a later page of the API's list of all images
+	kept      bool   // it was made by an earlier run
 
 	app     *app
 	handler http.Handler
