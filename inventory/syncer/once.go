@@ -54,3 +54,61 @@ func once(ctx context.Context, l *looker, reference string) []inventory.ImageFin
 	}
 	return findings
 }
+
+// Resolve asks a registry what a tag points at now. A tag that can't be resolved
+// is a LookError.
+func (s *Syncer) Resolve(ctx context.Context, registry, repository, tag string) (inventory.Digest, error) {
+	peer := s.peer(registry)
+	if peer == nil {
+		return "", inventory.Errorf(inventory.NotFound, "There is no registry called %q.", inventory.Visible(registry))
+	}
+	d, err := peer.Registry.Resolve(ctx, repository, tag)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if err != nil {
+		return "", inventory.AsLookError(err)
+	}
+	return d.Digest, nil
+}
+
+// Alone is Once for a digest, and leaves out the images that an index lists: it
+// says what is attached to the digest itself.
+func (s *Syncer) Alone(ctx context.Context, registry, repository string, digest inventory.Digest) (inventory.ImageFinding, error) {
+	peer := s.peer(registry)
+	if peer == nil {
+		return inventory.ImageFinding{}, inventory.Errorf(inventory.NotFound, "There is no registry called %q.", inventory.Visible(registry))
+	}
+	if err := refresh(ctx, *peer); err != nil {
+		return inventory.ImageFinding{}, err
+	}
+	work := &inventory.RepositoryWork{Repository: inventory.Repository{Registry: registry, Name: repository}}
+	l := &looker{peer: *peer, work: work, revision: peer.Inspector.TrustRevision()}
+	f := inventory.ImageFinding{Digest: digest, TrustRevision: l.revision}
+	if m, err := peer.Registry.Manifest(ctx, repository, string(digest)); err != nil {
+		f.Failure = inventory.AsLookError(err)
+	} else {
+		f.Kind, f.MediaType, f.Size = m.Kind(), m.MediaType, int64(len(m.Raw))
+		l.inspect(ctx, &f)
+	}
+	if ctx.Err() != nil {
+		return inventory.ImageFinding{}, context.Cause(ctx) // our own stopping is no finding
+	}
+	findings := []inventory.ImageFinding{f}
+	err := s.judge(ctx, work.Repository, findings)
+	return findings[0], err
+}
+
+// TrustRevision is the revision of the keys and roots that images of a registry
+// are verified with now. An image that was verified with another one has to be
+// looked at again.
+func (s *Syncer) TrustRevision(ctx context.Context, registry string) (int64, error) {
+	peer := s.peer(registry)
+	if peer == nil {
+		return 0, inventory.Errorf(inventory.NotFound, "There is no registry called %q.", inventory.Visible(registry))
+	}
+	if err := refresh(ctx, *peer); err != nil {
+		return 0, err
+	}
+	return peer.Inspector.TrustRevision(), nil
+}
