@@ -14,6 +14,7 @@ import (
 	"signboard/handlers"
 	"signboard/handlers/api"
 	"signboard/inventory"
+	"signboard/inventory/check"
 	"signboard/web"
 	"signboard/web/session"
 )
@@ -145,7 +146,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
 		Health:     handlers.Health{Store: a.store.Ready, Release: version(), Log: a.log},
 		Hook:       a.hook(),
-		API:        api.API{Images: a.store, Signers: a.store, Quarantines: a.store, Registries: a.store, Audit: a.store, Proofs: a.store, Counts: a.store, Version: version(), Clock: time.Now, Log: a.log},
+		API:        api.API{Images: a.store, Signers: a.store, Quarantines: a.store, Registries: a.store, Audit: a.store, Proofs: a.store, Counts: a.store, Door: a.door, Gate: a.gate(check.Options{}), Version: version(), Clock: time.Now, Log: a.log},
 		Metrics:    a.metrics, Scrapes: a.scrapes == nil,
 	}.Handler()
 }

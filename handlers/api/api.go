@@ -33,6 +33,8 @@ type API struct {
 	Audit       AuditStore
 	Proofs      ProofStore
 	Counts      CountStore
+	Door        Door
+	Gate        Gate
 
 	// Refused writes down that somebody was refused, and what; nil: nobody does.
 	Refused func(r *http.Request, actor inventory.Actor, what string)
@@ -127,8 +129,12 @@ func (a API) surface(r chi.Router) *surface {
 	s.summary()
 	s.images()
 	s.signers()
+	s.decisions()
 	s.quarantines()
+	s.holds()
 	s.registries()
+	s.syncs()
+	s.checks()
 	s.audit()
 	s.proofs()
 	s.words()

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5/middleware"
@@ -20,6 +22,8 @@ type Problem struct {
 	Status   int    `json:"status" doc:"The HTTP status."`
 	Detail   string `json:"detail" doc:"What went wrong this time, in a sentence for a person."`
 	Instance string `json:"instance" doc:"The id of the request, as the log has it."`
+
+	after time.Duration // before which asking again is in vain
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -36,6 +40,9 @@ func (p *Problem) GetHeaders() http.Header {
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="Signboard"`) // RFC 6750, section 3
 	}
+	if p.after > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((p.after+time.Second-1)/time.Second), 10)) // RFC 9110, section 10.2.3
+	}
 	return h
 }
 
@@ -44,6 +51,7 @@ func (p *Problem) GetHeaders() http.Header {
 type StatusError struct {
 	Status int
 	Err    error
+	After  time.Duration // when to ask again; 0: nothing is said
 }
 
 func (e *StatusError) Error() string { return e.Err.Error() }
@@ -112,7 +120,11 @@ func (a API) problem(ctx context.Context, id, call string, err error) *Problem {
 	case said && known.Err != nil:
 		a.Log.Warn("a call was refused", "request", id, "call", call, "error", err)
 	}
-	return problem(status, id, detail)
+	p := problem(status, id, detail)
+	if isExact {
+		p.after = exact.After
+	}
+	return p
 }
 
 // Error answers a request with what went wrong; id names the request.

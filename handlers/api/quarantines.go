@@ -15,6 +15,8 @@ import (
 // those that hold now, or those that are over; both newest first.
 type QuarantineStore interface {
 	Quarantines(ctx context.Context, standing bool, p inventory.Page, now time.Time) ([]inventory.Quarantine, string, error)
+	// Quarantine is one of them, or fails with NotFound.
+	Quarantine(ctx context.Context, id string) (inventory.Quarantine, error)
 }
 
 // quarantines adds the calls that read quarantines.

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"signboard/inventory"
+	"signboard/inventory/decision"
+)
+
+// decisions adds the calls that decide about signers.
+func (s *surface) decisions() {
+	call(s, huma.Operation{
+		Method: http.MethodPost, Path: "/signers/{id}/preview", OperationID: "preview-decision", Tags: []string{"Signers"},
+		Summary:     "Show what a decision would change",
+		Description: "Every image in use with a verified signature of the signer is judged again as if the decision were made. Nothing is changed. The revision is what the decision has to name.",
+	}, s.previewDecision, http.StatusNotFound, http.StatusConflict)
+	call(s, huma.Operation{
+		Method: http.MethodPost, Path: "/signers/{id}/decisions", OperationID: "decide-signer", Tags: []string{"Signers"}, DefaultStatus: http.StatusCreated,
+		Summary:     "Approve, reject or revoke a signer",
+		Description: "Takes a reviewer. Where two have to approve, the first approval is proposed, and somebody else makes it active by repeating it: the same decision and the same repositories. A revision that has moved on is a conflict: look again, then decide.",
+		Middlewares: s.may(inventory.DecideSigner),
+	}, s.decideSigner, http.StatusNotFound, http.StatusConflict)
+}
+
+// Asked is what a decision would say.
+type Asked struct {
+	Decision     inventory.Verb `json:"decision" required:"true" enum:"approve,reject,revoke"`
+	Repositories []string       `json:"repositories,omitempty" maxItems:"200" doc:"Of an approval: patterns over registry/repository. * stands for a part of a name, ** for any depth; a pattern always has to match the whole."`
+	ExpiresAt    *time.Time     `json:"expires_at,omitempty" doc:"Of an approval; without it, until somebody revokes it."`
+}
+
+func (a Asked) request(id inventory.SignerID) (decision.SignerRequest, error) {
+	r := decision.SignerRequest{Signer: id, ExpiresAt: a.ExpiresAt}
+	var err error
+	if r.Verb, err = inventory.ParseVerb(string(a.Decision)); err != nil {
+		return r, err
+	}
+	if r.Verb != inventory.Approve {
+		r.ExpiresAt = nil
+		return r, nil
+	}
+	for _, glob := range a.Repositories {
+		if !readable(glob) {
+			return r, errBody
+		}
+	}
+	r.Repositories, err = inventory.ParseGlobs(a.Repositories)
+	return r, err
+}
+
+var errBody = inventory.Errorf(inventory.Invalid, "The body holds text with a NUL.")
+
+func (s *surface) previewDecision(ctx context.Context, in *struct {
+	SignerID
+	Body Asked
+}) (*answer[Impact], error) {
+	r, err := in.Body.request(inventory.SignerID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	impact, err := s.Door.Preview(ctx, inventory.ActorFrom(ctx), r)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[Impact]{NewImpact(impact)}, nil
+}
+
+func (s *surface) decideSigner(ctx context.Context, in *struct {
+	SignerID
+	Body struct {
+		Asked
+		Reason   string `json:"reason" maxLength:"2000" doc:"Why. It stays in the audit log."`
+		Revision int64  `json:"revision" doc:"The signer's, as you saw it."`
+	}
+}) (*answer[Decision], error) {
+	r, err := in.Body.request(inventory.SignerID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	if r.Reason, r.Revision = in.Body.Reason, in.Body.Revision; !readable(r.Reason) {
+		return nil, errBody
+	}
+	made, err := s.Door.Decide(ctx, inventory.ActorFrom(ctx), r)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[Decision]{NewDecision(made, s.Clock().UTC())}, nil
+}
