@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -194,7 +195,8 @@ func scopeOf(ctx context.Context, q database.Querier, s inventory.Scope) (scope,
 	case s.Team != "" && s.Registry != "":
 		return scope{}, inventory.Errorf(inventory.Invalid, "Choose a team or a registry: the images of one team in one registry are not counted.")
 	case s.Team != "":
-		return scope{dimension: dimension{countTeam, s.Team}, team: s.Team}, nil
+		team := fmt.Sprint(database.Clean(s.Team))
+		return scope{dimension: dimension{countTeam, team}, team: team}, nil
 	case s.Registry != "":
 		id, err := database.Value[int64](ctx, q, "select id from registries where name = $1 and not removed", database.Clean(s.Registry))
 		if errors.Is(err, sql.ErrNoRows) {

@@ -315,7 +315,7 @@ func cursorPair(cursor string) (int64, string, error) {
 	}
 	first, rest, ok := strings.Cut(cursor, ".")
 	n, err := parseCursor(first)
-	if !ok || err != nil {
+	if !ok || err != nil || database.Clean(rest) != rest { // no list answered what no database takes
 		return 0, "", errCursor
 	}
 	return n, rest, nil
