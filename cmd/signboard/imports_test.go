@@ -45,8 +45,9 @@ var allowed = []struct {
 	{1, "inventory", nil},
 	{1, "migrations", nil},
 	{1, "static", nil},
-	{0, "e2e", nil},
-	{0, "e2e/peers", nil},
+	{0, "e2e", []string{"e2e/browser"}},
+	{0, "e2e/browser", nil},
+	{0, "e2e/peers", []string{"e2e/browser"}},
 }
 
 // standardOnly are the packages of the first floor: the nouns and the embedded

@@ -57,6 +57,7 @@ func (c serveCommand) Run(e environment) error {
 // serve answers and works until ctx ends.
 func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	ctx, cancel := context.WithCancel(ctx)
+	pages := a.handler(demo)
 	var working sync.WaitGroup
 	working.Go(func() { a.settleInTime(ctx) })
 	working.Go(func() { a.syncer.Run(ctx) })
@@ -67,7 +68,7 @@ func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	working.Go(func() { a.serveMetrics(ctx) })
 	defer working.Wait()
 	defer cancel()
-	return web.Serve(ctx, web.Bound(l, slices.Concat(web.ThisMachine, a.config.proxies), a.log), a.handler(demo), a.log)
+	return web.Serve(ctx, web.Bound(l, slices.Concat(web.ThisMachine, a.config.proxies), a.log), pages, a.log)
 }
 
 // settleInTime does what a change of the configuration left to do while pages are
@@ -122,6 +123,7 @@ func (a *app) handler(demo bool) http.Handler {
 		guard.Hosts = guard.Names
 	}
 	people := session.New(sessions)
+	a.reachable = people.Reachable
 	guard.FormAction = people.FormAction
 	pages := handlers.Pages{
 		Around: a.store, Notices: people, Teams: c.teams, SignIn: people.CanSignIn(), Demo: demo, Version: version(), Clock: time.Now, Warning: a.clockWarning, Log: a.log,

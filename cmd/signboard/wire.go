@@ -36,6 +36,8 @@ type app struct {
 	metrics *metrics.Metrics
 	scrapes net.Listener // where metrics are read; nil: where the pages are
 
+	reachable func() (up, known bool) // the identity provider; set before anything is served
+
 	auditKeys note.Verifiers // of which one signed each checkpoint of the audit log
 
 	rest func(context.Context) error // of storing the configuration; see settle

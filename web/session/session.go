@@ -32,6 +32,7 @@ type Sessions struct {
 	scs      *scs.SessionManager
 	provider *provider // nil: nobody signs in
 	renewals renewals
+	look     look
 
 	uses    uses
 	refused refused
