@@ -21,7 +21,7 @@ test: needs drift build ## everything that checks the product
 	go test -count=1 -timeout 40m ./...
 
 .PHONY: test-peers
-test-peers: ## verdicts held against the real signers', which are built first
+test-peers: needs ## verdicts held against the real signers', which are built first
 	@.ci/peers
 
 .PHONY: needs

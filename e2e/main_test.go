@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
+	chromium "signboard/e2e/browser"
 )
 
 var (
@@ -71,34 +71,13 @@ func setUp(m *testing.M) (int, error) {
 	startedAt = time.Since(started)
 	demoURL, registry = match[1], match[2]
 
-	chromium, err := findChromium()
+	running, stop, err := chromium.Start(runtimeDir)
 	if err != nil {
 		return 0, err
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(filepath.Join(runtimeDir, "chromium")),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-	)...)
 	defer stop()
-	ctx, cancel := chromedp.NewContext(allocator)
-	defer cancel()
-	if err := chromedp.Do(ctx); err != nil {
-		return 0, fmt.Errorf("starting %s: %w", chromium, err)
-	}
-	browser = ctx
+	browser = running
 	return m.Run(), nil
-}
-
-func findChromium() (string, error) {
-	if path := os.Getenv("SIGNBOARD_TEST_CHROMIUM"); path != "" {
-		return path, nil
-	}
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("no Chromium: install the package chromium, or set SIGNBOARD_TEST_CHROMIUM to the path of one")
 }
 
 // program is a running signboard.

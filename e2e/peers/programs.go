@@ -7,9 +7,7 @@ import "runtime"
 // programs are the peers, pinned: the newest versions that Go 1.26 builds.
 // timestamp-authority 2.1.4, rekor 1.5.5 and rekor-tiles 2.4.0 want Go 1.27.
 //
-// What is left out, and why: dex, since Fulcio asks an OpenID provider for no
-// more than its keys and the one in oidc.go mints the tokens of people and of
-// workflows alike; PostgreSQL, Redis and Trillian's two servers, since Rekor v1
+// What is left out, and why: PostgreSQL, Redis and Trillian's two servers, since Rekor v1
 // finds the same Trillian, with its storage in memory, in testdata/trillian.
 var programs = []program{
 	// Signers, which are also the references.
@@ -41,6 +39,18 @@ var programs = []program{
 	{name: "ctlog", module: "github.com/transparency-dev/tesseract", version: "v0.1.2", lines: []string{
 		"replace github.com/transparency-dev/tessera => github.com/transparency-dev/tessera v1.0.3",
 		"replace github.com/transparency-dev/formats => github.com/transparency-dev/formats v0.1.1",
+	}},
+
+	// The identity provider that people sign in with. (Signers don't: Fulcio asks
+	// a provider for no more than its keys, and the one in oidc.go mints the tokens
+	// of people and of workflows alike.) Its releases aren't versions of its
+	// module; this is the commit that came before August 2026's. Its gRPC API is
+	// built from a module beside it that no proxy has at that commit, and isn't
+	// needed.
+	{name: "dex", module: "github.com/dexidp/dex", version: "v0.0.0-20260806151424-ab64ed778070", main: "cmd/dex", without: true, edits: []edit{
+		{"cmd/dex/serve.go", "\t\"github.com/dexidp/dex/api/v2\"\n", ""},
+		{"cmd/dex/serve.go", "\t\"github.com/dexidp/dex/server/apiserver\"\n", ""},
+		{"cmd/dex/serve.go", "api.RegisterDexServer(grpcSrv, apiserver.NewAPI(serverConfig.Storage, logger, version, serv.Connectors(), serv.Discovery(), serv.Backchannel()))", "_ = grpcSrv"},
 	}},
 }
 

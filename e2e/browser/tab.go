@@ -1,0 +1,127 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// Tab is a tab with cookies of its own. What it is told to do and can't within a
+// bounded time fails the test.
+type Tab struct {
+	testing.TB
+	base string
+	ctx  context.Context
+}
+
+// NewTab opens a tab; paths are below base.
+func NewTab(t testing.TB, browser context.Context, base string) *Tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	tab := &Tab{t, base, ctx}
+	tab.must(chromedp.Do(ctx))
+	return tab
+}
+
+func (t *Tab) must(err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Do runs steps.
+func (t *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
+	defer cancel()
+	t.must(chromedp.Do(ctx, steps...))
+}
+
+// Open goes to a path, or to a whole address.
+func (t *Tab) Open(path string) {
+	t.Helper()
+	if strings.HasPrefix(path, "/") {
+		path = t.base + path
+	}
+	t.Do(chromedp.Navigate(path))
+}
+
+// Eval evaluates an expression, promises included.
+func Eval[V any](t *Tab, expression string) V {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[V](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("evaluating %.80s: %v", expression, err)
+	}
+	return v
+}
+
+// Text is the page's text, as a person sees it.
+func (t *Tab) Text() string {
+	t.Helper()
+	return Eval[string](t, `document.body.innerText`)
+}
+
+// Where is the tab's whole address.
+func (t *Tab) Where() string {
+	t.Helper()
+	return Eval[string](t, `location.href`)
+}
+
+// Has reports whether the page has an element.
+func (t *Tab) Has(selector string) bool {
+	t.Helper()
+	return Eval[bool](t, fmt.Sprintf(`!!document.querySelector(%q)`, selector))
+}
+
+// Until waits for an expression to be true. The page may change meanwhile, so an
+// evaluation that fails is tried again.
+func (t *Tab) Until(expression string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		if err == nil && ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("never came true at %s: %s: %v\n%s", t.Where(), expression, err, t.Text())
+		case <-tick.C:
+		}
+	}
+}
+
+// Fill writes into a field.
+func (t *Tab) Fill(selector, value string) {
+	t.Helper()
+	t.Do(chromedp.SetValue(selector, value))
+}
+
+// Click clicks the first element of a selector that is to be seen.
+func (t *Tab) Click(selector string) {
+	t.Helper()
+	t.Do(chromedp.Click(selector, chromedp.NodeVisible))
+}
+
+// Press clicks the element of a kind whose text holds the words.
+func (t *Tab) Press(kind, words string) {
+	t.Helper()
+	mark := fmt.Sprintf(`(() => { const e = [...document.querySelectorAll(%q)].find(e => e.textContent.includes(%q) && e.offsetParent !== null);
+		if (!e) return false; document.querySelectorAll("[data-e2e]").forEach(x => x.removeAttribute("data-e2e")); e.setAttribute("data-e2e", "1"); return true })()`, kind, words)
+	if !Eval[bool](t, mark) {
+		t.Fatalf("%s has no %s that says %q:\n%s", t.Where(), kind, words, t.Text())
+	}
+	t.Click("[data-e2e]")
+}
