@@ -27,3 +27,12 @@ func SignersURL(standing inventory.Standing, cursor string) string {
 	}
 	return ui.WithQuery("/signers", q)
 }
+
+// signersFile is the address to export the signers with a standing from: an address
+// without one exports them all.
+func signersFile(standing inventory.Standing) string {
+	if standing == "" {
+		standing = inventory.Pending
+	}
+	return ui.WithQuery("/signers", url.Values{"standing": {string(standing)}})
+}

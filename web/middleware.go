@@ -288,11 +288,18 @@ func (g Guard) headers(next http.Handler) http.Handler {
 // stream is the address whose answer lasts as long as somebody listens.
 const stream = "/registries/events"
 
+// lasting reports whether the answer takes as long as it has to, and bounds its
+// parts itself: the stream, and lists as files.
+func lasting(path string) bool {
+	list, suffix, _ := strings.Cut(strings.TrimPrefix(path, "/"), ".")
+	return path == stream || (suffix == "csv" || suffix == "json") && !strings.Contains(list, "/")
+}
+
 // limits bounds what a request may send and how long it may take.
 func (g Guard) limits(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		if r.URL.Path == stream {
+		if lasting(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -49,6 +49,13 @@ func (w *world) rules(held inventory.Quarantine) map[string]rule {
 		"POST /auth/logout":  open("/auth/logout"),
 		"POST /theme":        form(inventory.Nobody, "/theme"),
 
+		"GET /images.{format:csv|json}":     see("/images.csv"),
+		"GET /signers.{format:csv|json}":    see("/signers.csv"),
+		"GET /quarantine.{format:csv|json}": see("/quarantine.json"),
+		"GET /teams.{format:csv|json}":      see("/teams.csv"),
+		"GET /registries.{format:csv|json}": see("/registries.json"),
+		"GET /audit.{format:csv|json}":      see("/audit.csv"),
+
 		"GET /":                          see("/"),
 		"GET /images":                    see("/images"),
 		"GET /images/{digest}":           see(views.ImageURL("local/pay/api", digest(1))),

@@ -16,6 +16,9 @@ import (
 	"signboard/web/session"
 )
 
+// file ends the address of a list as a file.
+const file = ".{format:csv|json}"
+
 // Routes is everything the program answers, on one page.
 type Routes struct {
 	Guard
@@ -26,6 +29,7 @@ type Routes struct {
 	Signer     handlers.Signer
 	Quarantine handlers.Quarantine
 	Team       handlers.Team
+	Export     handlers.Export
 	Registry   handlers.Registry
 	Trust      handlers.Trust
 	Audit      handlers.Audit
@@ -103,6 +107,12 @@ func (t Routes) Handler() http.Handler {
 		r.Post("/registries/{name}/sync", may(inventory.SyncNow, t.Registry.SyncNow))
 		r.Post("/registries/{name}/cancel", may(inventory.SyncNow, t.Registry.Cancel))
 		r.Post("/registries/{name}/test", may(inventory.TryRegistry, t.Registry.Try))
+		r.Get("/images"+file, page(t.Export.Image))
+		r.Get("/signers"+file, page(t.Export.Signer))
+		r.Get("/quarantine"+file, page(t.Export.Quarantine))
+		r.Get("/teams"+file, page(t.Export.Team))
+		r.Get("/registries"+file, page(t.Export.Registry))
+		r.Get("/audit"+file, page(t.Export.Entry))
 		r.Get("/trust", page(t.Trust.List))
 		r.Get("/audit", page(t.Audit.List))
 		r.Get("/tokens", may(inventory.ManageTokens, t.Token.List))

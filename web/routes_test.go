@@ -30,7 +30,7 @@ type visit struct {
 	says   string
 }
 
-const page, data = "text/html; charset=utf-8", "application/json"
+const page, data, sheet = "text/html; charset=utf-8", "application/json", "text/csv; charset=utf-8"
 
 // visits has one of each GET of the table, and some with other answers.
 func visits(approved inventory.Signer) []visit {
@@ -70,6 +70,20 @@ func visits(approved inventory.Signer) []visit {
 		{"/teams/{name}", ui.TeamURL("ops & <b>/é"), viewer, 200, page, "ops & <b>/é · Signboard", "has no images."},
 		{"/teams/{name}", "/teams/nobody", viewer, 404, page, "Not found · Signboard", "There is no team called"},
 		{"/teams/{name}", "/teams/payments?cursor=x", viewer, 422, page, "That was not understood · Signboard", ""},
+		{"/images.{format:csv|json}", "/images.csv", viewer, 200, sheet, "", "local,pay/api,v1,"},
+		{"/images.{format:csv|json}", "/images.json?status=unsigned&team=payments", viewer, 200, data, "", `"repository":"pay/web"`},
+		{"/images.{format:csv|json}", "/images.csv?status=purple", viewer, 422, page, "That was not understood · Signboard", "is not a status"},
+		{"/images.{format:csv|json}", "/images.csv?team=nobody", viewer, 422, page, "That was not understood · Signboard", "There is no team called"},
+		{"/images.{format:csv|json}", "/images.csv?registry=none", viewer, 422, page, "That was not understood · Signboard", "There is no registry called"},
+		{"/signers.{format:csv|json}", "/signers.csv?standing=approved", viewer, 200, sheet, "", "release pipeline,approved,"},
+		{"/signers.{format:csv|json}", "/signers.json", viewer, 200, data, "", `"standing":"pending"`},
+		{"/signers.{format:csv|json}", "/signers.csv?kind=x", viewer, 422, page, "That was not understood · Signboard", "is not a kind of signer"},
+		{"/quarantine.{format:csv|json}", "/quarantine.csv", viewer, 200, sheet, "", "holds a secret"},
+		{"/teams.{format:csv|json}", "/teams.csv", viewer, 200, sheet, "", "payments,4,2,1,0,0,1,0,0,"},
+		{"/teams.{format:csv|json}", "/teams.json", viewer, 200, data, "", `{"name":"-","images":4,`},
+		{"/registries.{format:csv|json}", "/registries.csv", viewer, 200, sheet, "", "local,https://registry.test,"},
+		{"/audit.{format:csv|json}", "/audit.csv", viewer, 200, sheet, "", "image.quarantine"},
+		{"/audit.{format:csv|json}", "/audit.json?", viewer, 200, data, "", `"action":"image.quarantine"`},
 		{"/registries", "/registries", viewer, 200, page, "Registries · Signboard", "https://registry.test"},
 		{"/trust", "/trust", viewer, 200, page, "Roots of trust · Signboard", "1 of 2 roots of trust needs renewing."},
 		{"/audit", "/audit", viewer, 200, page, "Audit · Signboard", "image.quarantine"},

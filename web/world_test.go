@@ -173,6 +173,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Signer:     handlers.Signer{Pages: pages, Store: w.db, Images: w.db, Door: w.door, Approvers: w.door.Approvers},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: w.db, Images: image, Door: w.door},
 		Team:       handlers.Team{Pages: pages, Store: w.db},
+		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: w.db, Signers: w.db, Quarantines: w.db, Audit: w.db, Coverage: w.db}),
 		Registry:   handlers.Registry{Pages: pages, Store: w.db, Door: w.door, Live: w.live, Sessions: people},
 		Trust:      handlers.Trust{Pages: pages, Roots: roots},
 		Audit:      handlers.Audit{Pages: pages, Store: w.db},

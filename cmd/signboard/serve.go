@@ -137,6 +137,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Signer:     handlers.Signer{Pages: pages, Store: a.store, Images: a.store, Door: a.door, Approvers: c.Review.Approvers},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: a.store, Images: image, Door: a.door},
 		Team:       handlers.Team{Pages: pages, Store: a.store},
+		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: a.store, Signers: a.store, Quarantines: a.store, Audit: a.store, Coverage: a.store}),
 		Registry:   handlers.Registry{Pages: pages, Store: a.store, Door: a.door, Live: a.live, Sessions: people},
 		Trust:      handlers.Trust{Pages: pages, Roots: a.trustRoots},
 		Audit:      handlers.Audit{Pages: pages, Store: a.store},
