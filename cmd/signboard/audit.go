@@ -232,6 +232,10 @@ func (c auditVerifyCommand) Run(e environment) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "The audit log is whole: %d entries, each as it was signed.\n", size)
+	entries := fmt.Sprint(size, " entries")
+	if size == 1 {
+		entries = "1 entry"
+	}
+	fmt.Fprintf(e.stdout, "The audit log is whole: %s, each as it was signed.\n", entries)
 	return nil
 }
