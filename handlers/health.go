@@ -14,6 +14,7 @@ import (
 // Health answers machines: is the process there, can it work, what is it?
 type Health struct {
 	Store   func(ctx context.Context) error // whether it can be worked with; Invalid: its schema is another version's
+	Ending  func() bool                     // whether the process was told to end; nil: it never is
 	Release string
 	Log     *slog.Logger
 }
@@ -23,8 +24,14 @@ func (h Health) Live(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, "status", "ok")
 }
 
-// Ready is GET /readyz: the database answers, too, and its schema is ours.
+// Ready is GET /readyz: the database answers, too, and its schema is ours. A
+// process that is about to end isn't ready, so that whoever shares requests out
+// sends the next ones elsewhere.
 func (h Health) Ready(w http.ResponseWriter, r *http.Request) {
+	if h.Ending != nil && h.Ending() {
+		answer(w, http.StatusServiceUnavailable, "status", "the process is ending")
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
 	if err := h.Store(ctx); err != nil {

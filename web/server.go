@@ -33,8 +33,12 @@ func Listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers on l until ctx ends, then lets running requests finish for a
-// few seconds.
+// grace is how long requests may still run when the server is to end.
+const grace = 10 * time.Second
+
+// Serve answers on l until ctx ends. Then it takes no more connections and lets
+// what runs finish within the grace. What takes longer, such as an export to a
+// slow reader, is cut off, which is no error: whoever reads it can tell.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
@@ -45,9 +49,14 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		stopped <- server.Shutdown(grace)
+		err := server.Shutdown(ending)
+		if errors.Is(err, context.DeadlineExceeded) {
+			log.Warn("answers that were still being given were cut off", "after", grace)
+			err = server.Close()
+		}
+		stopped <- err
 	}()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving on %s: %w", l.Addr(), err)

@@ -47,6 +47,9 @@ func (c serveCommand) Run(e environment) error {
 	}
 	defer a.close()
 	a.scrapes = scrapes
+	if !web.Loopback(config.Listen) {
+		a.linger = lingering
+	}
 	e.log.Info("serving", "address", config.BaseURL, "listen", l.Addr().String(), "version", version())
 	if config.OIDC == nil {
 		e.log.Warn("no identity provider is configured: whoever reaches this address on this machine may decide", "listen", config.Listen)
@@ -54,8 +57,21 @@ func (c serveCommand) Run(e environment) error {
 	return a.serve(e.ctx, l, false)
 }
 
-// serve answers and works until ctx ends.
+// lingering is how long a server that others reach goes on answering when it was
+// told to end: whoever shares requests out among several asks /readyz, every five
+// seconds in deploy/Caddyfile, and has to have seen that this one is ending
+// before it takes no more connections.
+const lingering = 6 * time.Second
+
+// serve answers and works until ctx ends. Work and streams end at once then;
+// pages are answered for a.linger longer.
 func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
+	answering, silence := context.WithCancel(context.WithoutCancel(ctx))
+	defer silence()
+	defer context.AfterFunc(ctx, func() {
+		a.ending.Store(true)
+		time.AfterFunc(a.linger, silence)
+	})()
 	ctx, cancel := context.WithCancel(ctx)
 	pages := a.handler(demo)
 	var working sync.WaitGroup
@@ -68,7 +84,7 @@ func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	working.Go(func() { a.serveMetrics(ctx) })
 	defer working.Wait()
 	defer cancel()
-	return web.Serve(ctx, web.Bound(l, slices.Concat(web.ThisMachine, a.config.proxies), a.log), pages, a.log)
+	return web.Serve(answering, web.Bound(l, slices.Concat(web.ThisMachine, a.config.proxies), a.log), pages, a.log)
 }
 
 // settleInTime does what a change of the configuration left to do while pages are
@@ -147,7 +163,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Help:       handlers.Help{Pages: pages},
 		SignIn:     handlers.SignIn{Pages: pages, Provider: provider, Local: session.Local},
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
-		Health:     handlers.Health{Store: a.store.Ready, Release: version(), Log: a.log},
+		Health:     handlers.Health{Store: a.store.Ready, Ending: a.ending.Load, Release: version(), Log: a.log},
 		Hook:       a.hook(),
 		API:        api.API{Images: a.store, Signers: a.store, Quarantines: a.store, Registries: a.store, Audit: a.store, Proofs: a.store, Counts: a.store, Door: a.door, Gate: a.gate(check.Options{}), Version: version(), Clock: time.Now, Log: a.log},
 		Metrics:    a.metrics, Scrapes: a.scrapes == nil,

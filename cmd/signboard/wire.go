@@ -42,6 +42,9 @@ type app struct {
 
 	rest func(context.Context) error // of storing the configuration; see settle
 
+	ending atomic.Bool   // it was told to end
+	linger time.Duration // how long it goes on answering then
+
 	keys atomic.Pointer[verify.Keyring]
 
 	loading  sync.Mutex // so that an older keyring never replaces a newer one
