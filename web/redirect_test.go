@@ -40,7 +40,7 @@ func TestReturn_neverLeadsElsewhere(t *testing.T) {
 				t.Errorf("%s with return=%.40q: %d to %q", where, back, a.StatusCode, location)
 			}
 		}
-		_, ended := w.signIn(viewer, back)
+		_, ended := w.signIn(second, back) // whose older sessions end with so many
 		if location := ended.Header.Get("Location"); !inside(t, location) {
 			t.Errorf("signing in with return=%.40q ends at %q", back, location)
 		}
