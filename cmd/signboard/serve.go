@@ -122,7 +122,7 @@ func (a *app) handler(demo bool) http.Handler {
 	c := a.config
 	https := strings.HasPrefix(c.BaseURL, "https://")
 	sessions := session.Config{
-		Store: a.store, BaseURL: c.BaseURL, Local: local, Tokens: a.store, Audit: a.store.RecordRefusal, Log: a.log,
+		Store: a.store, BaseURL: c.BaseURL, Local: local, Tokens: a.store, TokenRefused: a.metrics.TokenRefused, Audit: a.store.RecordRefusal, Log: a.log,
 	}
 	guard := web.Guard{HTTPS: https, Proxies: c.proxies, Refused: a.store.RecordRefusal, Log: a.log}
 	provider := ""

@@ -48,6 +48,7 @@ type Metrics struct {
 	verified *prometheus.HistogramVec
 	unread   *prometheus.CounterVec
 	signIns  *prometheus.CounterVec
+	tokens   *prometheus.CounterVec
 	events   *prometheus.CounterVec
 	noted    *prometheus.CounterVec
 }
@@ -82,6 +83,10 @@ func New(c Config) *Metrics {
 			Name: "signboard_sign_ins_total",
 			Help: "Sign-ins that came back from the identity provider to this process, by what came of them: ok or failed.",
 		}, []string{"result"}),
+		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "signboard_tokens_refused_total",
+			Help: "Requests to the API that this process refused for their token, by cause. limited: too many came from one address.",
+		}, []string{"cause"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "signboard_hook_requests_total",
 			Help: "Requests with registries' events that this process answered, by registry (empty: none that is configured) and status. 202: what they name is noted.",
@@ -94,13 +99,16 @@ func New(c Config) *Metrics {
 	for _, result := range []string{"ok", "failed"} {
 		m.signIns.WithLabelValues(result)
 	}
+	for _, cause := range []string{"malformed", "unknown", "expired", "revoked", "limited"} {
+		m.tokens.WithLabelValues(cause)
+	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "signboard_build_info", ConstLabels: prometheus.Labels{"version": c.Version, "goversion": runtime.Version()},
 		Help: "Always 1; its labels are the version of the program and of Go.",
 	})
 	build.Set(1)
 	all := prometheus.NewRegistry()
-	all.MustRegister(m.requests, m.inFlight, m.verified, m.unread, m.signIns, m.events, m.noted, build,
+	all.MustRegister(m.requests, m.inFlight, m.verified, m.unread, m.signIns, m.tokens, m.events, m.noted, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &vitals{Config: c})
 	m.scrapes = promhttp.HandlerFor(all, promhttp.HandlerOpts{
 		MaxRequestsInFlight: maxScrapes, ErrorHandling: promhttp.ContinueOnError, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelError),
@@ -146,6 +154,9 @@ func (m *Metrics) SignIn(ok bool) {
 	}
 	m.signIns.WithLabelValues(result).Inc()
 }
+
+// TokenRefused counts a request that was refused for its token.
+func (m *Metrics) TokenRefused(cause string) { m.tokens.WithLabelValues(cause).Inc() }
 
 // Event counts a request with a registry's events by the status that answered
 // it, and the repositories that were noted to be read for it.

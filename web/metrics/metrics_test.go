@@ -68,6 +68,7 @@ func whole() *Metrics {
 	m.Unread("hub", inventory.ReasonRegistryDenied)
 	m.SignIn(true)
 	m.SignIn(false)
+	m.TokenRefused("expired")
 	m.Event("local", http.StatusAccepted, 2)
 	m.Event("", http.StatusUnauthorized, 0)
 	m.Began()
@@ -137,6 +138,8 @@ func TestMetrics_sayHowTheProgramDoes(t *testing.T) {
 		`signboard_registry_requests_saved_total{registry="local"} 900`,
 		`signboard_sign_ins_total{result="ok"} 1`,
 		`signboard_sign_ins_total{result="failed"} 1`,
+		`signboard_tokens_refused_total{cause="expired"} 1`,
+		`signboard_tokens_refused_total{cause="unknown"} 0`,
 		`signboard_hook_requests_total{code="202",registry="local"} 1`,
 		`signboard_hook_requests_total{code="401",registry=""} 1`,
 		`signboard_hook_repositories_total{registry="local"} 2`,

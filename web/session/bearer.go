@@ -74,7 +74,7 @@ func (s *Sessions) bearer(r *http.Request, sent []string) (inventory.Actor, erro
 	hash := secret.Hash()
 	if !s.uses.known(hash) {
 		if wait := s.refused.full(address, now); wait > 0 {
-			return inventory.Actor{}, s.refuse(r, inventory.Actor{}, &refusal{cause: "too many", status: http.StatusTooManyRequests, wait: wait,
+			return inventory.Actor{}, s.refuse(r, inventory.Actor{}, &refusal{cause: "limited", status: http.StatusTooManyRequests, wait: wait,
 				detail: "Too many tokens were refused from your address. Try again in a minute."})
 		}
 	}
@@ -126,7 +126,7 @@ func credentials(sent []string) (inventory.TokenSecret, error) {
 
 // refusal is why a token doesn't count.
 type refusal struct {
-	cause  string // a word for the counters
+	cause  string // as Config.TokenRefused has it
 	status int
 	detail string        // a sentence for whoever sent it
 	wait   time.Duration // until it is worth trying again; 0 when it isn't

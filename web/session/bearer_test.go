@@ -24,11 +24,11 @@ type gate struct {
 	*testing.T
 	db      *store.DB
 	handler http.Handler
-	session *session.Sessions
 
 	mu      sync.Mutex
 	now     time.Time
 	audited []inventory.AuditEntry
+	refused map[string]int // by cause
 	passed  int
 }
 
@@ -39,13 +39,18 @@ func newGate(t *testing.T, change func(c *session.Config)) *gate {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	g := &gate{T: t, db: db, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
+	g := &gate{T: t, db: db, refused: map[string]int{}, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
 	c := session.Config{
 		Store: db, BaseURL: "http://signboard.test", Tokens: db, OIDC: &session.OIDC{Issuer: "http://127.0.0.1:1"},
 		Clock: func() time.Time {
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			return g.now
+		},
+		TokenRefused: func(cause string) {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.refused[cause]++
 		},
 		Audit: func(_ context.Context, e inventory.AuditEntry) error {
 			g.mu.Lock()
@@ -57,8 +62,7 @@ func newGate(t *testing.T, change func(c *session.Config)) *gate {
 	if change != nil {
 		change(&c)
 	}
-	g.session = session.New(c)
-	g.handler = g.session.API(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g.handler = session.New(c).API(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.passed++
@@ -184,7 +188,7 @@ func TestAPI_aTokenThatDoesNotCountIsRefused(t *testing.T) {
 			if g.passed != passed {
 				t.Errorf("%d of them went on", g.passed-passed)
 			}
-			counts := g.session.RefusedTokens()
+			counts := g.refused
 			if counts["expired"] != 1 || counts["revoked"] != 1 || counts["unknown"] != 1 || counts["malformed"] != 11 {
 				t.Errorf("counted are %v", counts)
 			}
@@ -277,7 +281,7 @@ func TestAPI_whenTokensCannotBeLookedUp(t *testing.T) {
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || strings.Contains(w.Body.String(), "fire") || g.passed != 0 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if len(g.audited) != 0 || len(g.session.RefusedTokens()) != 0 {
+	if len(g.audited) != 0 || len(g.refused) != 0 {
 		t.Errorf("an outage counts as a refusal: %v", g.audited)
 	}
 }
@@ -328,6 +332,9 @@ func TestAPI_refusalsAreBounded(t *testing.T) {
 		synctest.Wait()
 		if len(g.audited) != 2 || !strings.HasPrefix(g.audited[1].Reason, "500 more requests were refused") || g.audited[1].Address != "203.0.113.1" {
 			t.Errorf("and at the minute's end %+v", g.audited[1:])
+		}
+		if g.refused["unknown"] != 30 || g.refused["limited"] != 471 {
+			t.Errorf("counted are %v", g.refused)
 		}
 		if code := bad("203.0.113.1"); code != http.StatusUnauthorized {
 			t.Errorf("a minute later: %d", code)

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -21,11 +20,9 @@ const (
 	refusedMinute = time.Minute
 )
 
-// refused counts refusals of tokens: by their cause since the start, and by
-// address in the last minute.
+// refused counts refusals of tokens by address, in the last minute.
 type refused struct {
 	mu      sync.Mutex
-	causes  map[string]uint64
 	each    map[string]*minute // by address, for the limit
 	audited map[string]*minute // by address, or "" for all the others, for the log
 }
@@ -64,13 +61,12 @@ func (f *refused) full(address string, now time.Time) time.Duration {
 // count takes a refusal in, and says whether it is the first of its address in
 // a minute, which is when it is written down. What follows in that minute is
 // told by rest, once, at its end; from is empty when it came from many places.
-func (f *refused) count(cause, address string, now time.Time, rest func(n int, from string, since time.Time)) (first bool) {
+func (f *refused) count(address string, now time.Time, rest func(n int, from string, since time.Time)) (first bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.causes == nil {
-		f.causes, f.each, f.audited = map[string]uint64{}, map[string]*minute{}, map[string]*minute{}
+	if f.each == nil {
+		f.each, f.audited = map[string]*minute{}, map[string]*minute{}
 	}
-	f.causes[cause]++
 	address = Network(address)
 	if m := f.each[address]; m != nil {
 		m.n++
@@ -104,15 +100,6 @@ func (f *refused) count(cause, address string, now time.Time, rest func(n int, f
 	return true
 }
 
-// RefusedTokens is how many requests were refused for their token since the
-// program started, by cause: malformed, unknown, expired, revoked, and "too
-// many" from one address.
-func (s *Sessions) RefusedTokens() map[string]uint64 {
-	s.refused.mu.Lock()
-	defer s.refused.mu.Unlock()
-	return maps.Clone(s.refused.causes)
-}
-
 // refuse counts a refusal, has it written down when it is the first of its
 // address in a minute, and returns it. actor is whose token it was, as far as
 // that is known.
@@ -125,8 +112,11 @@ func (s *Sessions) refuse(r *http.Request, actor inventory.Actor, err error) err
 	if actor.Name == "" {
 		actor.Name = unknownName
 	}
+	if s.TokenRefused != nil {
+		s.TokenRefused(refused.cause)
+	}
 	now := s.Clock()
-	if s.refused.count(refused.cause, actor.Address, now, s.rest) {
+	if s.refused.count(actor.Address, now, s.rest) {
 		place := []rune(r.Method + " " + r.URL.Path)
 		s.write(inventory.AuditEntry{At: now, Actor: actor, Action: "access.refused", Object: string(place[:min(len(place), 200)]), Reason: refused.detail, Address: actor.Address})
 	}

@@ -50,6 +50,9 @@ type Config struct {
 	// safe while the program listens on loopback.
 	Local  inventory.Actor
 	Tokens Tokens // of programs; nil: there are none
+	// TokenRefused is told why a token was refused: malformed, unknown, expired,
+	// revoked, or limited, which is too many from one address. May be nil.
+	TokenRefused func(cause string)
 	// Audit writes down who signed in.
 	Audit func(context.Context, inventory.AuditEntry) error
 	Clock func() time.Time
