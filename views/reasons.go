@@ -233,3 +233,9 @@ func explain(r inventory.Reason) explanation {
 		status:  inventory.Unknown, recipe: lookRecipe,
 	}
 }
+
+// ReasonSentence is a reason in words, for programs that list findings.
+func ReasonSentence(r inventory.Reason) string {
+	e := explain(r)
+	return e.title + ": " + e.meaning
+}

@@ -32,6 +32,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"The server: web pages and sync."`
 	Sync    syncCommand    `cmd:"" help:"One complete sync, then a summary. Exit status 3 when anything could not be checked."`
 	Verify  verifyCommand  `cmd:"" help:"Look at images in their registries now, and print what their pages would show. Exit status 3 when one could not be checked."`
+	Check   checkCommand   `cmd:"" help:"The gate of a pipeline: exit status 0 when every image may be used, 1 when policy says no, 3 when that could not be decided."`
 	Key     keyCommand     `cmd:"" help:"Public keys that signatures are checked with."`
 	Token   tokenCommand   `cmd:"" help:"Tokens that programs show to the JSON API."`
 	Audit   auditCommand   `cmd:"" help:"The log of what people decided and were refused."`
