@@ -97,6 +97,9 @@ func teamLines(repositories []string) string {
 	return lines
 }
 
+// mostOwn is how many of somebody's own teams a page leads to.
+const mostOwn = 3
+
 // maxLines is how many patterns are proposed.
 const maxLines = 8
 

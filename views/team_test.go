@@ -54,7 +54,11 @@ func teamSamples() []sample {
 	}}
 	owned := list
 	owned.Unowned = inventory.Counts{}
+	mineFirst, mineOnly := overviewPage(), ImagesPage{Frame: frame("Images", "/images"), Registries: 1, List: inventory.ImageList{Images: images40(), Next: "c2", Total: 41}, Facets: facets()}
+	mineFirst.Frame.Teams = []string{"payments", "storefront"}
+	mineOnly.Frame.Teams = []string{markup + "/" + rtl, "payments"}
 	return []sample{
+		{"overview-own", mineFirst}, {"images-own", mineOnly},
 		{"teams", list}, {"teams-owned", owned}, {"teams-none", TeamsPage{Frame: frame("Teams", "/teams"), Registries: 1, All: counts(3), Unowned: counts(3)}},
 		{"teams-fresh", TeamsPage{Frame: frame("Teams", "/teams"), Registries: 1, Teams: []inventory.TeamCounts{{Team: "payments"}}}},
 		{"teams-no-registry", TeamsPage{Frame: frame("Teams", "/teams")}},
@@ -86,6 +90,29 @@ func TestTeam_givesCommandsForTheDigestAndNothingElse(t *testing.T) {
 	}
 	if out := render(t, page(t, "team-well")); strings.Contains(out, "cosign sign") {
 		t.Error("a team without unsigned images is told to sign")
+	}
+}
+
+// Whoever belongs to a team finds what is theirs before everybody's, and still
+// sees everybody's.
+func TestOverviewAndImages_leadToOnesOwnTeams(t *testing.T) {
+	for name, leads := range map[string][2]string{"overview-own": {`href="/teams/payments"`, "<svg class=\"bar\""}, "images-own": {`href="/images?team=payments"`, "<table"}} {
+		out := render(t, page(t, name))
+		at, list := strings.Index(out, leads[0]), strings.Index(out, leads[1])
+		if at < 0 || at > list {
+			t.Errorf("%s: %s stands at %d, after %s at %d", name, leads[0], at, leads[1], list)
+		}
+	}
+	out := text(elements(t, page(t, "overview-own"))[0])
+	for _, says := range []string{"Your team payments", "1 image to sign; 11 of 14 images are trusted.", "Your team storefront", "nothing to sign; 4 of 8 images are trusted.", "24 of 41 images are trusted", "payments (yours)"} {
+		if !strings.Contains(out, says) {
+			t.Errorf("the overview doesn't say %q: %s", says, out)
+		}
+	}
+	for _, name := range []string{"overview", "images"} {
+		if out := render(t, page(t, name)); strings.Contains(out, "our team") {
+			t.Errorf("%s leads somebody without a team to one", name)
+		}
 	}
 }
 

@@ -84,3 +84,35 @@ func TestTeam_isYoursByYourGroups(t *testing.T) {
 		t.Errorf("without sign-in: %d", a.StatusCode)
 	}
 }
+
+// People are led to their own images first, see all others, and are where the
+// address says.
+func TestOverviewAndImages_leadToOnesOwnTeam(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.fill()
+	for _, one := range []struct {
+		person, target string
+		led            bool
+		says           string
+	}{
+		{viewer, "/", true, "2 of 8 images are trusted"},
+		{viewer, "/?team=payments", false, "2 of 4 images are trusted"},
+		{viewer, "/?registry=local", false, "2 of 8 images are trusted"},
+		{admin, "/", false, "2 of 8 images are trusted"},
+		{viewer, "/images", true, "8 images"},
+		{viewer, "/images?status=unsigned", true, "2 images"},
+		{viewer, "/images?team=-", false, "4 images"},
+		{admin, "/images", false, "8 images"},
+	} {
+		a := w.get(one.person, one.target)
+		if led := a.says("Your team payments") || a.says("Only your team"); led != one.led || !a.says(one.says) {
+			t.Errorf("%s, %s: led is %v: %s", one.person, one.target, led, text(a.body))
+		}
+	}
+	if a := w.get(viewer, "/"); !a.says("1 image to sign; 2 of 4 images are trusted.") || !strings.Contains(a.body, `href="/teams/payments"`) {
+		t.Errorf("the overview: %s", text(a.body))
+	}
+	if a := w.get(viewer, "/images?status=unsigned"); !strings.Contains(a.body, `href="/images?status=unsigned&amp;team=payments"`) {
+		t.Error("the list leads away from its filter")
+	}
+}
