@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-chi/chi/v5"
 
 	"signboard/handlers/api"
 	"signboard/inventory"
@@ -199,6 +202,46 @@ func TestAPI_hidesWhatFailed(t *testing.T) {
 	}})
 	if detail := w.get(viewer, "/api/v1/images").problem(t, http.StatusServiceUnavailable); detail != "The database is only read." {
 		t.Errorf("an outage is told as %q", detail)
+	}
+}
+
+func TestAPI_givesUpWhatTakesTooLong(t *testing.T) {
+	w := newWorld(t, plan{change: func(r *web.Routes) { r.API.Images = failing{err: context.DeadlineExceeded} }})
+	if detail := w.get(viewer, "/api/v1/images").problem(t, http.StatusServiceUnavailable); !strings.Contains(detail, "too long") {
+		t.Errorf("a call that took too long is told as %q", detail)
+	}
+
+	// Whoever went away isn't our failure.
+	w = newWorld(t, plan{change: func(r *web.Routes) { r.API.Images = failing{err: context.Canceled} }})
+	gone, leave := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(gone, http.MethodGet, "http://signboard.test/api/v1/images", nil)
+	r.AddCookie(w.cookie(viewer))
+	w.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		r = r.WithContext(inventory.WithActor(r.Context(), inventory.Actor{Name: viewer, Role: inventory.Viewer}))
+		leave()
+		surface := chi.NewRouter()
+		w.routes.API.Routes(surface)
+		surface.ServeHTTP(rw, r)
+	})
+	r.URL.Path = "/images"
+	if a := w.send(r); a.StatusCode != 499 || len(w.log.errors()) > 0 {
+		t.Errorf("for a client that went away: %d, and %s", a.StatusCode, w.log.errors())
+	}
+}
+
+func TestAPI_findsSignersOfAnyName(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.fill()
+	for n, name := range []string{"a%2Fb", "a b+c", "?x#y;z&=", "é𝕊", "..", "../..", `a\b"'<>`, "a//b/", "%", "%25"} {
+		id := inventory.KeylessID("https://issuer.test/%7C", name)
+		w.look(fmt.Sprintf("any/%d", n), found(100+n, inventory.Unapproved, inventory.ReasonSignerNotApproved, "Nobody has approved the signer.", []string{"v1"},
+			inventory.Signer{ID: id, Kind: inventory.KeylessSigner, Name: name}))
+		if o := w.get(viewer, "/api/v1"+id.Path()).object(t); o["id"] != string(id) {
+			t.Errorf("asked for %s: %v", id, o)
+		}
+		if a := w.get(viewer, "/api/v1/images?signer="+url.QueryEscape(string(id))); strings.Count(a.body, `"digest":"sha256`) != 1 {
+			t.Errorf("the images of %s: %s", id, a.body)
+		}
 	}
 }
 

@@ -26,8 +26,12 @@ var objects = map[string]string{
 		"state":"proposed|active|rejected|revoked|expired","decided_by":[{"name":"…","at":"…"}],"revision":1}`,
 	"Quarantine": `{"id":"…","digest":"…","repository":"…","tag":"…","reason":"…","by":"…","at":"…","expires_at":"…","released_at":"…"}`,
 	"AuditEntry": `{"index":1,"at":"…","actor":{"kind":"user|token|system","name":"…"},"action":"…","object":"…","reason":"…","before":"…","after":"…","address":"…"}`,
-	"ListImage":  `{"items":[{}],"next_cursor":"…"}`,
-	"Problem":    `{"type":"…","title":"…","status":1,"detail":"…","instance":"…"}`,
+	"Impact": `{"revision":1,"changes":[{"from":"trusted|unapproved|unverifiable|invalid|unsigned|unknown","to":"trusted|unapproved|unverifiable|invalid|unsigned|unknown","images":1}],
+		"examples":[{}]}`,
+	"Answer": `{"allowed":true,"decided":true,"images":[{"reference":"…","digest":"…","allowed":true,
+		"status":"trusted|unapproved|unverifiable|invalid|unsigned|unknown","reason":"…","message":"…"}]}`,
+	"ListImage": `{"items":[{}],"next_cursor":"…"}`,
+	"Problem":   `{"type":"…","title":"…","status":1,"detail":"…","instance":"…"}`,
 }
 
 // made is one of each object with something in every field.
@@ -43,8 +47,11 @@ func made() map[string]any {
 		"Decision":     api.NewDecision(d, noon),
 		"Quarantine":   api.NewQuarantine(inventory.Quarantine{ID: "q", Repository: "local/a", Tag: "v1", Reason: "a flaw", By: "Dana", At: noon, ExpiresAt: &until, ReleasedAt: &until}),
 		"AuditEntry":   api.NewAuditEntry(inventory.AuditEntry{At: noon, Actor: inventory.Actor{Kind: inventory.UserActor, Name: "Dana", Subject: "https://id.test|1"}, Action: "signer.approve"}),
-		"ListImage":    api.List[api.Image]{Items: []api.Image{api.NewListedImage(whole())}, NextCursor: &cursor},
-		"Problem":      api.Problem{Status: 404},
+		"Impact": api.NewImpact(inventory.Impact{Revision: 1, Changes: []inventory.Change{{From: inventory.Unapproved, To: inventory.Trusted, Images: 1}},
+			Examples: []inventory.ChangedImage{{Image: whole(), From: inventory.Unapproved, To: inventory.Trusted}}}),
+		"Answer":    api.NewAnswer(inventory.Answer{Images: []inventory.ImageAnswer{{Reference: "a", Status: inventory.Unknown}}}),
+		"ListImage": api.List[api.Image]{Items: []api.Image{api.NewListedImage(whole())}, NextCursor: &cursor},
+		"Problem":   api.Problem{Status: 404},
 	}
 }
 
