@@ -228,7 +228,7 @@ func startReadable(ctx context.Context, t *testing.T, dir, database string) read
 		return c.ProcessState.UserTime() + c.ProcessState.SystemTime()
 	})
 	t.Cleanup(func() { s.stop() })
-	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+	for start, tick := time.Now(), time.Tick(20*time.Millisecond); ; <-tick {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+"/readyz", nil)
 		if err != nil {
 			t.Fatal(err)
