@@ -136,6 +136,7 @@ func (p Pages) Error(w http.ResponseWriter, r *http.Request, id string, err erro
 	title := map[inventory.Kind]string{
 		inventory.NotFound: "Not found", inventory.Invalid: "That was not understood", inventory.Conflict: "Changed meanwhile",
 		inventory.Forbidden: "Not allowed", inventory.Unauthorized: "Sign in", inventory.Unavailable: "Not available",
+		inventory.Throttled: "Too many requests",
 	}[kind]
 	if title == "" {
 		title = "Something went wrong"

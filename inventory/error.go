@@ -15,6 +15,7 @@ const (
 	Conflict     Kind = "conflict"     // somebody else changed the thing meanwhile
 	Forbidden    Kind = "forbidden"    // this person may not do this
 	Unauthorized Kind = "unauthorized" // nobody is signed in
+	Throttled    Kind = "throttled"    // too much came from there in a short time
 	Unavailable  Kind = "unavailable"  // something this needs can't be reached at the moment
 )
 

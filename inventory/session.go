@@ -23,4 +23,4 @@ type Session struct {
 
 // MaxSessions is how many sessions one person has at most. One more ends the one
 // that wasn't used for the longest.
-const MaxSessions = 50
+const MaxSessions = 100

@@ -237,6 +237,8 @@ func errorWords(k inventory.Kind) errorWord {
 		return errorWord{"lock", "Your role may not do this", "You are signed in, but this takes another role.", "Ask somebody with that role; that you were refused is in the audit log."}
 	case inventory.Unauthorized:
 		return errorWord{"log-in", "Sign in first", "This is only shown to people who are signed in.", "You come back to this page afterwards."}
+	case inventory.Throttled:
+		return errorWord{"clock", "Slow down a little", "Too much came from your address in a short time.", "Wait a few seconds and try again; nothing was changed."}
 	case inventory.Unavailable:
 		return errorWord{"server-crash", "Something we need doesn't answer", "The database or another service can't be reached at the moment.", "Try again in a minute; nothing was changed or lost."}
 	}

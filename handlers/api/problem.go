@@ -71,6 +71,8 @@ func Status(kind inventory.Kind) int {
 		return http.StatusForbidden
 	case inventory.Unauthorized:
 		return http.StatusUnauthorized
+	case inventory.Throttled:
+		return http.StatusTooManyRequests
 	case inventory.Unavailable:
 		return http.StatusServiceUnavailable
 	}

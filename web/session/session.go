@@ -33,6 +33,7 @@ type Sessions struct {
 	provider *provider // nil: nobody signs in
 	renewals renewals
 	look     look
+	steps    limiter // of sign-ins
 
 	uses    uses
 	refused refused

@@ -29,6 +29,9 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, elsewhere, http.StatusFound)
 		return nil
 	}
+	if err := s.limited(w, r); err != nil {
+		return err
+	}
 	m, err := s.provider.metadata(r.Context())
 	if err != nil {
 		return err
@@ -59,15 +62,19 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Callback finishes a sign-in and goes on to where it began.
+// Callback finishes a sign-in and goes on to where it began. A sign-in that is
+// refused is a SignInError.
 func (s *Sessions) Callback(w http.ResponseWriter, r *http.Request) error {
 	if s.provider == nil {
 		return errNoProvider
 	}
+	if err := s.limited(w, r); err != nil {
+		return err
+	}
 	ctx := r.Context()
 	p, back, err := s.answered(w, r)
 	if err != nil {
-		return err
+		return refusedSignIn(inventory.Actor{}, err)
 	}
 	now := s.Clock()
 	started := inventory.Session{
@@ -77,7 +84,7 @@ func (s *Sessions) Callback(w http.ResponseWriter, r *http.Request) error {
 	actor := s.actorOf(started)
 	actor.Address = started.Address
 	if actor.Role == inventory.Nobody {
-		return inventory.Errorf(inventory.Forbidden, "You are signed in as %s, but none of your groups gives you a role here. An administrator can add one under oidc.roles.", inventory.Visible(p.Name))
+		return refusedSignIn(actor, inventory.Errorf(inventory.Forbidden, "You are signed in as %s, but none of your groups gives you a role here. An administrator can add one under oidc.roles.", inventory.Visible(p.Name)))
 	}
 	h := heldIn(ctx)
 	if h.Session != nil {
