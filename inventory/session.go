@@ -24,3 +24,11 @@ type Session struct {
 // MaxSessions is how many sessions one person has at most. One more ends the one
 // that wasn't used for the longest.
 const MaxSessions = 100
+
+// Account is what somebody may know of how they are signed in.
+type Account struct {
+	Issuer   string    // who vouches for them; empty where nobody signs in
+	By       string    // the group that gives their role; "*" is anybody who can sign in
+	This     Session   // the session that asks
+	Sessions []Session // all of theirs, the one used last first
+}

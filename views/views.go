@@ -49,6 +49,9 @@ func (p RegistriesPage) Render(ctx context.Context, w io.Writer) error {
 }
 
 // Render writes the page.
+func (p AccountPage) Render(ctx context.Context, w io.Writer) error { return account(p).Render(ctx, w) }
+
+// Render writes the page.
 func (p TeamsPage) Render(ctx context.Context, w io.Writer) error { return teams(p).Render(ctx, w) }
 
 // Render writes the page.

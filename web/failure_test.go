@@ -48,7 +48,7 @@ func breaking(fail func() error) func(*web.Routes) {
 	return func(r *web.Routes) {
 		b := broken{r.Overview.Around, fail}
 		for _, pages := range []*handlers.Pages{
-			&r.Overview.Pages, &r.Image.Pages, &r.Signer.Pages, &r.Quarantine.Pages, &r.Registry.Pages, &r.Trust.Pages, &r.Audit.Pages, &r.Learn.Pages, &r.Search.Pages, &r.Help.Pages,
+			&r.Overview.Pages, &r.Image.Pages, &r.Signer.Pages, &r.Quarantine.Pages, &r.Registry.Pages, &r.Trust.Pages, &r.Audit.Pages, &r.Learn.Pages, &r.Search.Pages, &r.Help.Pages, &r.Account.Pages,
 		} {
 			pages.Around = b
 		}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 
 	"signboard/inventory"
 	"signboard/web/metrics"
-	"signboard/web/session"
 )
 
 // measure counts requests by the pattern of the route that they match: what
@@ -53,16 +51,12 @@ func (t Routes) scrape(w http.ResponseWriter, r *http.Request) {
 	t.Metrics.ServeHTTP(w, r)
 }
 
-// signsIn counts the sign-ins that an endpoint finishes, and writes down those
-// that were refused.
+// signsIn counts the sign-ins that an endpoint finishes.
 func (t Routes) signsIn(e endpoint) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := e(w, r)
 		if t.Metrics != nil {
 			t.Metrics.SignIn(err == nil)
-		}
-		if refused, ok := errors.AsType[*session.SignInError](err); ok {
-			t.refusals.write(r, refused.Actor, "sign in: "+refused.Reason)
 		}
 		return err
 	}

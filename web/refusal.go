@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -79,6 +80,17 @@ func (f *refusals) write(r *http.Request, actor inventory.Actor, what string) {
 	err := f.record(ctx, inventory.AuditEntry{At: now, Actor: actor, Action: "access.refused", Object: about(r), Reason: what, Address: address})
 	if err != nil {
 		f.log.Error("a refusal could not be written into the audit log", "error", err)
+	}
+}
+
+// refuses writes down what an endpoint refused by itself.
+func (t Routes) refuses(e endpoint) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		err := e(w, r)
+		if refused, ok := errors.AsType[*session.RefusedError](err); ok {
+			t.refusals.write(r, refused.Actor, refused.Reason)
+		}
+		return err
 	}
 }
 

@@ -38,6 +38,7 @@ type Routes struct {
 	Search     handlers.Search
 	Help       handlers.Help
 	SignIn     handlers.SignIn
+	Account    handlers.Account
 	Theme      handlers.Theme
 	Health     handlers.Health
 	Hook       *hook.Hook
@@ -113,6 +114,9 @@ func (t Routes) Handler() http.Handler {
 		r.Get("/teams"+file, page(t.Export.Team))
 		r.Get("/registries"+file, page(t.Export.Registry))
 		r.Get("/audit"+file, page(t.Export.Entry))
+		r.Get("/account", page(t.Account.Show))
+		r.Post("/account/sessions/{id}/end", page(t.refuses(t.Account.End)))
+		r.Post("/account/others/end", page(t.refuses(t.Account.EndOthers)))
 		r.Get("/trust", page(t.Trust.List))
 		r.Get("/audit", page(t.Audit.List))
 		r.Get("/tokens", may(inventory.ManageTokens, t.Token.List))
@@ -130,7 +134,7 @@ func (t Routes) Handler() http.Handler {
 
 		r.Get("/signin", page(t.SignIn.Show))
 		r.Get("/auth/start", page(t.Sessions.Start))
-		r.Get("/auth/callback", page(t.signsIn(t.Sessions.Callback)))
+		r.Get("/auth/callback", page(t.refuses(t.signsIn(t.Sessions.Callback))))
 		r.Post("/auth/logout", page(t.Sessions.End))
 		r.Post("/theme", page(t.Theme.Create))
 

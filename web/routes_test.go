@@ -87,6 +87,7 @@ func visits(approved inventory.Signer) []visit {
 		{"/registries", "/registries", viewer, 200, page, "Registries · Signboard", "https://registry.test"},
 		{"/trust", "/trust", viewer, 200, page, "Roots of trust · Signboard", "1 of 2 roots of trust needs renewing."},
 		{"/audit", "/audit", viewer, 200, page, "Audit · Signboard", "image.quarantine"},
+		{"/account", "/account", viewer, 200, page, "Your account · Signboard", "Your group staff gives you this role."},
 		{"/tokens", "/tokens", admin, 200, page, "Tokens · Signboard", "No token is live."},
 		{"/tokens", "/tokens?state=over", admin, 200, page, "Tokens · Signboard", "No token yet"},
 		{"/tokens", "/tokens?cursor=x", admin, 422, page, "That was not understood · Signboard", "The cursor isn't one"},
@@ -140,7 +141,7 @@ var writes = []string{
 }
 
 // others are routes that are neither a page nor a form that leads to one.
-var others = []string{"POST /registries/{name}/test", "POST /tokens", "GET /registries/events"}
+var others = []string{"POST /registries/{name}/test", "POST /tokens", "POST /account/sessions/{id}/end", "POST /account/others/end", "GET /registries/events"}
 
 func TestEveryRoute_isTested(t *testing.T) {
 	w := newWorld(t, plan{})

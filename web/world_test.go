@@ -181,6 +181,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Learn:      handlers.Learn{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: w.db},
 		Help:       handlers.Help{Pages: pages},
+		Account:    handlers.Account{Pages: pages, Sessions: people},
 		SignIn:     handlers.SignIn{Pages: pages, Provider: "id.test", Local: session.Local},
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
 		Health:     handlers.Health{Store: w.db.Ready, Release: "v0.0.0-test", Log: log},

@@ -161,6 +161,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Learn:      handlers.Learn{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: a.store},
 		Help:       handlers.Help{Pages: pages},
+		Account:    handlers.Account{Pages: pages, Sessions: people},
 		SignIn:     handlers.SignIn{Pages: pages, Provider: provider, Local: session.Local},
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
 		Health:     handlers.Health{Store: a.store.Ready, Ending: a.ending.Load, Release: version(), Log: a.log},

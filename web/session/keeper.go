@@ -23,6 +23,16 @@ type Store interface {
 	// NotFound.
 	EndSession(ctx context.Context, id, subject string, entry inventory.AuditEntry) error
 	Renewals
+	Listed
+}
+
+// Listed is what a Store does for people who look at their sessions.
+type Listed interface {
+	// SessionsOf lists those that haven't expired, the one used last first.
+	SessionsOf(ctx context.Context, subject string, now time.Time) ([]inventory.Session, error)
+	// EndOtherSessions ends all but one with one audit entry, and returns how many
+	// there were, or fails with NotFound.
+	EndOtherSessions(ctx context.Context, keep, subject string, entry inventory.AuditEntry) (int, error)
 }
 
 // Renewals is what a Store does when the provider is asked about a person again.

@@ -30,7 +30,7 @@ type limiter struct {
 func (l *limiter) wait(address string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	address = network(address)
+	address = Network(address)
 	one := l.each[address]
 	if one == nil {
 		l.forget(now)
@@ -77,23 +77,23 @@ func (s *Sessions) limited(w http.ResponseWriter, r *http.Request) error {
 	return inventory.Errorf(inventory.Throttled, "There were too many sign-ins from your address. Try again in a few seconds.")
 }
 
-// SignInError is a sign-in that was refused, for the audit log.
-type SignInError struct {
+// RefusedError is a request that was refused, for the audit log.
+type RefusedError struct {
 	Actor  inventory.Actor // whom the provider vouched for, if it did
 	Reason string          // holds no secret
 	Err    error           // for the person
 }
 
-func (e *SignInError) Error() string { return e.Err.Error() }
+func (e *RefusedError) Error() string { return e.Err.Error() }
 
-func (e *SignInError) Unwrap() error { return e.Err }
+func (e *RefusedError) Unwrap() error { return e.Err }
 
-// refusedSignIn is err as a SignInError when somebody was refused, and as it is
+// refusedSignIn is err as a RefusedError when somebody was refused, and as it is
 // when something failed.
 func refusedSignIn(actor inventory.Actor, err error) error {
 	switch inventory.KindOf(err) {
 	case inventory.Unauthorized, inventory.Forbidden:
-		return &SignInError{Actor: actor, Reason: reasonOf(err), Err: err}
+		return &RefusedError{Actor: actor, Reason: "sign in: " + reasonOf(err), Err: err}
 	}
 	return err
 }

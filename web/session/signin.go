@@ -63,7 +63,7 @@ func loopback(host string) bool {
 }
 
 // Callback finishes a sign-in and goes on to where it began. A sign-in that is
-// refused is a SignInError.
+// refused is a RefusedError.
 func (s *Sessions) Callback(w http.ResponseWriter, r *http.Request) error {
 	if s.provider == nil {
 		return errNoProvider
