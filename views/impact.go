@@ -49,7 +49,7 @@ func impactTeams(i inventory.Impact) string {
 	case teams == 0:
 		return " in no team"
 	case nobodys:
-		return " in " + ui.Count(teams, "team", "teams") + " and in none"
+		return " in " + ui.Count(teams, "team", "teams") + " or in none"
 	}
 	return " in " + ui.Count(teams, "team", "teams")
 }

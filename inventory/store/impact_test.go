@@ -103,6 +103,31 @@ func TestSignedImages_sayWhatAVerdictDependsOn(t *testing.T) {
 	})
 }
 
+// Who signed what in a database from before the ends were kept is still known.
+func TestSignedImages_ofAnOlderDatabase(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		signature := jsonOf(signed(1, inventory.Unapproved, []int{7}).Evidence.Signatures[0])
+		at(t, dsn, 8,
+			"insert into registries (id, name, url, interval_ms, repositories, tags, next_due_at) values (1, 'local', 'http://local.test', 1, '[]', '[]', 0)",
+			"insert into repositories (id, registry_id, name, full_name, first_seen, last_seen, read_at, next_due_at) values (1, 1, 'app', 'local/app', 1000, 2000, 2000, 0)",
+			"insert into images (id, registry_id, repository_id, digest, kind, media_type, size, first_seen, last_seen, listed, status, reason, message, checked_at) values (5, 1, 1, '"+string(digest(1))+"', 'image', 'm', 1, 1000, 2000, true, 'unapproved', 'signer_not_approved', 'It is.', 2000)",
+			"insert into tags (repository_id, name, image_id, digest, since) values (1, 'v1', 5, '"+string(digest(1))+"', 1000)",
+			"insert into signers (id, kind, name, standing) values ('"+string(keyID(7))+"', 'key', 'key 7', 'pending')",
+			"insert into image_signers (image_id, signer_id, judged) values (5, '"+string(keyID(7))+"', 3)",
+			"insert into image_facets (image_id, kind, value, status) values (5, 'signer', '"+string(keyID(7))+"', 'unapproved')",
+			"insert into signatures (image_id, position, format, body) values (5, 0, 'cosign-bundle', '"+signature+"')")
+		db := open(t, dsn)
+		list, err := db.SignedImages(t.Context(), keyID(7), 0, 10, noon)
+		if err != nil || len(list) != 1 || !list[0].Partial || list[0].ImageID != 5 || list[0].Repository != "local/app" {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		evidence, err := db.Evidence(t.Context(), []int64{5})
+		if err != nil || len(evidence) != 1 || len(evidence[0].Signatures) != 1 || evidence[0].Signatures[0].Signer.ID != keyID(7) {
+			t.Errorf("%+v, %v", evidence, err)
+		}
+	})
+}
+
 func TestTeamsOf_areThoseOfTheRepositories(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		w := newWorld(t, dsn)
