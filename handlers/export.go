@@ -34,7 +34,7 @@ const maxExports = 8
 // row is as it was when its page was read, and none is there twice. Lists that are
 // sorted by when something came to be (images, quarantines, audit) miss nothing
 // that was there from beginning to end and still fits the filter, and have nothing
-// that came later. Signers are sorted by how many images wait for them: one that
+// that came later, but for a quarantine that was made and ended meanwhile. Signers are sorted by how many images wait for them: one that
 // gains images while the file is written can be missed.
 //
 // A failure in the middle ends the connection, so that the client sees a body that

@@ -53,6 +53,24 @@ func readings() []pageReading {
 		list("of one repository", by(inventory.ImageFilter{Repository: "local/pay/r0"})),
 		list("by words", by(inventory.ImageFilter{Q: "pay"})),
 		list("by a digest", by(inventory.ImageFilter{Q: string(digest(7))[:16]})),
+		{"a team", func(ctx context.Context, w *world) error {
+			for _, team := range []string{"payments", inventory.NoTeam} {
+				for _, status := range inventory.Statuses {
+					_, next, err := w.db.OldestImages(ctx, team, status, inventory.Page{Limit: 10}, w.now)
+					if err == nil {
+						_, _, err = w.db.OldestImages(ctx, team, status, inventory.Page{Limit: 10, Cursor: next}, w.now)
+					}
+					if err != nil {
+						return err
+					}
+				}
+				if _, err := w.db.Images(ctx, inventory.ImageFilter{Team: team, Status: inventory.Quarantined}, inventory.Page{Limit: 5}, w.now); err != nil {
+					return err
+				}
+			}
+			_, err := w.db.RepositoriesOf(ctx, inventory.NoTeam, 200)
+			return err
+		}},
 		{"overview", func(ctx context.Context, w *world) error {
 			for _, s := range []inventory.Scope{{}, {Team: "payments"}, {Registry: "local"}} {
 				if _, err := w.db.Counts(ctx, s); err != nil {
