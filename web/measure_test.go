@@ -37,6 +37,8 @@ func TestMetrics_nameNoAddress(t *testing.T) {
 	w.get(viewer, views.ImageURL("local/pay/api", digest(1)))
 	w.get(viewer, "/images/"+string(digest(99)))
 	w.get(nobody, "/wp-login.php")
+	w.get(viewer, "/api/v1/images/"+string(digest(1))+"?repository=local/pay/api")
+	w.get(viewer, "/api/v1/secret-call")
 	w.ask(nobody, "BREW", "/images", nil)
 	w.post(nobody, "/hooks/secret-project", nil)
 	w.get(nobody, "/auth/callback?state=x&code=y")
@@ -45,6 +47,7 @@ func TestMetrics_nameNoAddress(t *testing.T) {
 	for _, want := range []string{
 		`signboard_http_request_duration_seconds_count{code="2xx",method="GET",route="/images/{digest}"} 1`,
 		`signboard_http_request_duration_seconds_count{code="4xx",method="GET",route="/images/{digest}"} 1`,
+		`signboard_http_request_duration_seconds_count{code="2xx",method="GET",route="/api/v1/images/{digest}"} 1`,
 		`signboard_http_request_duration_seconds_count{code="4xx",method="POST",route="/hooks/{registry}"} 1`,
 		`signboard_sign_ins_total{result="failed"} 1`,
 		`signboard_sign_ins_total{result="ok"} 1`, // the viewer's
@@ -53,7 +56,7 @@ func TestMetrics_nameNoAddress(t *testing.T) {
 			t.Errorf("%s is missing:\n%s", want, text)
 		}
 	}
-	for _, never := range []string{"wp-login", "BREW", "secret-project", string(digest(1)), string(digest(99)), "pay/api"} {
+	for _, never := range []string{"wp-login", "BREW", "secret-project", "secret-call", string(digest(1)), string(digest(99)), "pay/api"} {
 		if strings.Contains(text, never) {
 			t.Errorf("the numbers name %s:\n%s", never, text)
 		}
