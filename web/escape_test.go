@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,17 +87,35 @@ func TestHostileNames_areEscapedOnEveryPage(t *testing.T) {
 	}
 	pages := []string{
 		"/", "/images", "/images?q=odd", views.ImageURL(full, digest(1)), views.ImageURL(full, digest(2)), "/signers?standing=approved", s.ID.Path(),
-		"/quarantine", "/registries", "/audit", "/search?q=odd", "/search?q=issuer.test",
+		"/quarantine", "/registries", "/audit", "/search?q=odd", "/search?q=issuer.test", "/teams", "/teams/-", "/account",
 	}
 	for _, target := range pages {
 		a := w.get(reviewer, target)
 		if a.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %d: %s", target, a.StatusCode, text(a.body))
 		}
-		if !strings.Contains(a.body, "&lt;script&gt;") && target != "/registries" {
+		if !strings.Contains(a.body, "&lt;script&gt;") && !slices.Contains([]string{"/registries", "/teams", "/account"}, target) {
 			t.Errorf("%s doesn't show the text at all", target)
 		}
 		w.safe(target, a)
+	}
+	// What isn't a page holds the text as it is, and says that it is no page.
+	for target, kind := range map[string]string{
+		"/images.csv": "text/csv", "/images.json": "application/json", "/signers.csv?standing=approved": "text/csv", "/signers.json?standing=approved": "application/json",
+		"/quarantine.csv": "text/csv", "/quarantine.json": "application/json", "/audit.csv": "text/csv", "/audit.json": "application/json",
+		"/teams.csv": "text/csv", "/registries.json": "application/json",
+		"/api/v1/images": "application/json", "/api/v1/images/" + string(digest(1)) + "?repository=" + esc(full): "application/json",
+		"/api/v1/signers?standing=approved": "application/json", "/api/v1/quarantines": "application/json", "/api/v1/audit": "application/json",
+	} {
+		a := w.get(reviewer, target)
+		got, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";")
+		if a.StatusCode != http.StatusOK || got != kind {
+			t.Errorf("%s: %d %q, want %s: %.200s", target, a.StatusCode, a.Header.Get("Content-Type"), kind, a.body)
+		}
+		if file := !strings.HasPrefix(target, "/api/"); file != strings.HasPrefix(a.Header.Get("Content-Disposition"), "attachment") {
+			t.Errorf("%s: Content-Disposition %q", target, a.Header.Get("Content-Disposition"))
+		}
+		w.guarded(target, a)
 	}
 	standing, _, err := w.db.Quarantines(t.Context(), true, inventory.Page{}, noon)
 	w.must(err)

@@ -52,7 +52,7 @@ func (w *world) forms(held inventory.Quarantine) map[string]form {
 		"/registries/{name}/sync":   {target: "/registries/local/sync", goes: "/registries", notice: "The sync of local starts now.", action: "registry.sync", object: "local", refused: "local"},
 		"/registries/{name}/cancel": {target: "/registries/local/cancel", goes: "/registries", notice: "The sync of local is cancelled.", action: "registry.cancel", object: "local", refused: "local"},
 		"/auth/logout":              {target: "/auth/logout", goes: "/signin?signed_out=1", open: true, action: "session.end", object: w.subject(reviewer)},
-		"/tokens/{id}/revoke":       {target: "/tokens/" + program + "/revoke", goes: "/tokens", notice: "The token of pipeline is revoked.", action: "token.revoke", object: "pipeline", doer: admin},
+		"/tokens/{id}/revoke":       {target: "/tokens/" + program + "/revoke", goes: "/tokens", notice: "The token of pipeline is revoked.", action: "token.revoke", object: "pipeline", refused: program, doer: admin},
 		"/theme":                    {target: "/theme", fields: url.Values{"theme": {"dark"}, "return": {"/images?q=x"}}, goes: "/images?q=x", open: true},
 	}
 }
