@@ -18,18 +18,14 @@ func (e Export) Image(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// A file without rows is good news, a misspelt name mustn't be.
-	if f.Team != "" && f.Team != inventory.NoTeam && !slices.ContainsFunc(e.Teams, func(t inventory.Team) bool { return t.Name == f.Team }) {
-		return inventory.Errorf(inventory.Invalid, "There is no team called %q.", inventory.Visible(clip(f.Team)))
-	}
+	var registries []inventory.Registry
 	if f.Registry != "" {
-		registries, err := e.Around.Registries(r.Context())
-		if err != nil {
+		if registries, err = e.Around.Registries(r.Context()); err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(registries, func(r inventory.Registry) bool { return r.Name == f.Registry }) {
-			return inventory.Errorf(inventory.Invalid, "There is no registry called %q.", inventory.Visible(clip(f.Registry)))
-		}
+	}
+	if err := f.Configured(e.Teams, registries); err != nil {
+		return err
 	}
 	now := e.Clock().UTC()
 	return export(e, w, r, sheet[inventory.Image]{

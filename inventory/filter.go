@@ -44,6 +44,20 @@ func ParseImageFilter(query url.Values) (ImageFilter, error) {
 	return f, nil
 }
 
+// Configured refuses the name of a team or a registry that isn't among those
+// that are. A page shows that nothing matches; to a script an empty list is good
+// news, and a misspelt name mustn't be. registries are looked at only where the
+// filter names one.
+func (f ImageFilter) Configured(teams []Team, registries []Registry) error {
+	if f.Team != "" && f.Team != NoTeam && !slices.ContainsFunc(teams, func(t Team) bool { return t.Name == f.Team }) {
+		return Errorf(Invalid, "There is no team called %q.", Visible(clip(f.Team, 80)))
+	}
+	if f.Registry != "" && !slices.ContainsFunc(registries, func(r Registry) bool { return r.Name == f.Registry }) {
+		return Errorf(Invalid, "There is no registry called %q.", Visible(clip(f.Registry, 80)))
+	}
+	return nil
+}
+
 // SignerFilter narrows the list of signers; the zero value is every signer.
 type SignerFilter struct {
 	Standing Standing

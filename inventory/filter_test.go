@@ -67,3 +67,22 @@ func TestParseFilters_refuseWhatSaysNothing(t *testing.T) {
 		t.Errorf("%+v, %v", f, err)
 	}
 }
+
+func TestConfigured_refusesNamesThatNobodyHas(t *testing.T) {
+	teams, registries := []inventory.Team{{Name: "payments"}}, []inventory.Registry{{Name: "local"}}
+	for _, c := range []struct {
+		filter inventory.ImageFilter
+		says   string
+	}{
+		{inventory.ImageFilter{}, ""},
+		{inventory.ImageFilter{Team: "payments", Registry: "local"}, ""},
+		{inventory.ImageFilter{Team: inventory.NoTeam}, ""},
+		{inventory.ImageFilter{Team: "paymnets"}, `no team called "paymnets"`},
+		{inventory.ImageFilter{Team: "payments", Registry: "Local"}, `no registry called "Local"`},
+	} {
+		err := c.filter.Configured(teams, registries)
+		if c.says == "" && err != nil || c.says != "" && (inventory.KindOf(err) != inventory.Invalid || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%+v: %v, want %q", c.filter, err, c.says)
+		}
+	}
+}

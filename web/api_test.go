@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"signboard/handlers/api"
 	"signboard/inventory"
+	"signboard/inventory/decision"
 	"signboard/web"
 )
 
@@ -148,6 +150,11 @@ func TestAPI_tellsEveryErrorAsAProblem(t *testing.T) {
 		{"GET", "/api/v1/images?signer=me", 422, "is not the id of a signer"},
 		{"GET", "/api/v1/images?team=paymnets", 422, `There is no team called "paymnets".`},
 		{"GET", "/api/v1/images?registry=lokal", 422, `There is no registry called "lokal".`},
+		{"GET", "/api/v1/summary?team=paymnets", 422, `There is no team called "paymnets".`},
+		{"GET", "/api/v1/quarantines?state=gone", 422, "state in the query"},
+		{"GET", "/api/v1/quarantines?cursor=cXVhcmFudGluZXMgb3Zlcg", 422, "cursor"},                 // "quarantines over"
+		{"GET", "/api/v1/quarantines?cursor=cXVhcmFudGluZXMgc3RhbmRpbmcg", 422, "cursor"},           // "quarantines standing "
+		{"GET", "/api/v1/quarantines?state=standing&cursor=cXVhcmFudGluZXMgb3ZlciA", 422, "cursor"}, // "quarantines over "
 		{"GET", "/api/v1/images?q=%", 400, "can't be read"},
 		{"GET", "/api/v1/images?q=a;b", 400, "can't be read"},
 		{"GET", "/api/v1/images?q=%ff", 400, "UTF-8"},
@@ -253,6 +260,50 @@ func TestAPI_answersOnlyToItsNames(t *testing.T) {
 	}
 	if a := w.get(nobody, "/api/v1/images"); a.StatusCode != http.StatusOK {
 		t.Errorf("without sign-in, the local operator gets %d", a.StatusCode)
+	}
+}
+
+func TestAPI_listsQuarantinesThatStandAndThenTheOthers(t *testing.T) {
+	w := newWorld(t, plan{})
+	actor := inventory.Actor{Kind: inventory.UserActor, Name: second, Subject: "https://id.test|" + second, Role: inventory.Reviewer}
+	for n := range 5 {
+		q, err := w.door.Quarantine(t.Context(), actor, decision.QuarantineRequest{Digest: digest(n), Reason: "a flaw"})
+		w.must(err)
+		if n >= 3 {
+			w.must(w.door.Release(t.Context(), actor, q.ID, "no flaw"))
+		}
+	}
+	for _, c := range []struct {
+		query  string
+		states string // s stands, o is over
+	}{{"", "sssoo"}, {"state=standing&", "sss"}, {"state=over&", "oo"}} {
+		for _, limit := range []string{"1", "2", "3", "4", "5", "200"} {
+			states, seen, cursor := "", map[string]bool{}, ""
+			for range 9 {
+				o := w.get(viewer, "/api/v1/quarantines?"+c.query+"limit="+limit+"&cursor="+cursor).object(t)
+				items := o["items"].([]any)
+				if most, _ := strconv.Atoi(limit); len(items) > most {
+					t.Errorf("?%slimit=%s: a page of %d", c.query, limit, len(items))
+				}
+				for _, item := range items {
+					q := item.(map[string]any)
+					seen[q["id"].(string)] = true
+					if q["released_at"] == nil {
+						states += "s"
+					} else {
+						states += "o"
+					}
+				}
+				next, more := o["next_cursor"].(string)
+				if !more {
+					break
+				}
+				cursor = url.QueryEscape(next)
+			}
+			if states != c.states || len(seen) != len(states) {
+				t.Errorf("?%slimit=%s: %s of %d, want %s", c.query, limit, states, len(seen), c.states)
+			}
+		}
 	}
 }
 

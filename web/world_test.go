@@ -188,7 +188,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Hook: hook.New(hook.Config{Store: w.db, Hinted: func() {}, Received: counted.Event, Clock: clock, Log: log, Registries: []hook.Registry{
 			{Name: "local", Host: "registry.test", Secret: hookSecret, Repositories: []inventory.Glob{"**"}},
 		}}),
-		API:     api.API{Images: w.db, Signers: w.db, Quarantines: w.db, Registries: w.db, Audit: w.db, Proofs: w.db, Counts: w.db, Door: w.door, Gate: w.gate(), Version: "v0.0.0-test", Clock: clock, Log: log},
+		API:     api.API{Images: w.db, Signers: w.db, Quarantines: w.db, Registries: w.db, Audit: w.db, Proofs: w.db, Teams: teams, Counts: w.db, Door: w.door, Gate: w.gate(), Version: "v0.0.0-test", Clock: clock, Log: log},
 		Metrics: counted, Scrapes: true,
 	}
 	if p.change != nil {

@@ -166,7 +166,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
 		Health:     handlers.Health{Store: a.store.Ready, Ending: a.ending.Load, Release: version(), Log: a.log},
 		Hook:       a.hook(),
-		API:        api.API{Images: a.store, Signers: a.store, Quarantines: a.store, Registries: a.store, Audit: a.store, Proofs: a.store, Counts: a.store, Door: a.door, Gate: a.gate(check.Options{}), Version: version(), Clock: time.Now, Log: a.log},
+		API:        api.API{Images: a.store, Signers: a.store, Quarantines: a.store, Registries: a.store, Audit: a.store, Proofs: a.store, Teams: c.teams, Counts: a.store, Door: a.door, Gate: a.gate(check.Options{}), Version: version(), Clock: time.Now, Log: a.log},
 		Metrics:    a.metrics, Scrapes: a.scrapes == nil,
 	}.Handler()
 }

@@ -35,6 +35,7 @@ type API struct {
 	Counts      CountStore
 	Door        Door
 	Gate        Gate
+	Teams       []inventory.Team // as configured
 
 	// Refused writes down that somebody was refused, and what; nil: nobody does.
 	Refused func(r *http.Request, actor inventory.Actor, what string)

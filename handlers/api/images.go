@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +64,15 @@ func (s *surface) listImages(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	var registries []inventory.Registry
+	if filter.Registry != "" {
+		if registries, err = s.Registries.Registries(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := filter.Configured(s.Teams, registries); err != nil {
+		return nil, err
+	}
 	page, err := in.page("images")
 	if err != nil {
 		return nil, err
@@ -73,38 +81,7 @@ func (s *surface) listImages(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if len(found.Images) == 0 && page.Cursor == "" {
-		// To a script, nothing found is good news; a misspelt name mustn't be.
-		if err := s.known(ctx, filter.Team, filter.Registry); err != nil {
-			return nil, err
-		}
-	}
 	return listed("images", found.Images, found.Next, NewListedImage), nil
-}
-
-// known refuses the names of a team or a registry that there isn't; empty ones
-// aren't looked at.
-func (s *surface) known(ctx context.Context, team, registry string) error {
-	if registry != "" {
-		registries, err := s.Registries.Registries(ctx)
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(registries, func(r inventory.Registry) bool { return r.Name == registry }) {
-			return inventory.Errorf(inventory.Invalid, "There is no registry called %q.", inventory.Visible(clip(registry)))
-		}
-	}
-	if team == "" || team == inventory.NoTeam {
-		return nil
-	}
-	teams, err := s.Counts.TeamCounts(ctx)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(teams, func(t inventory.TeamCounts) bool { return t.Team == team }) {
-		return inventory.Errorf(inventory.Invalid, "There is no team called %q.", inventory.Visible(clip(team)))
-	}
-	return nil
 }
 
 func (s *surface) showImage(ctx context.Context, in *struct {

@@ -38,7 +38,6 @@ func NewSummary(c inventory.Counts, standings map[inventory.Standing]int, lastSy
 // CountStore counts images and signers.
 type CountStore interface {
 	Counts(ctx context.Context, s inventory.Scope) (inventory.Counts, error)
-	TeamCounts(ctx context.Context) ([]inventory.TeamCounts, error)
 	Standings(ctx context.Context, now time.Time) (map[inventory.Standing]int, error)
 }
 
@@ -54,14 +53,12 @@ func (s *surface) summary() {
 func (s *surface) count(ctx context.Context, in *struct {
 	Team string `query:"team" doc:"A team's name, or - for images that no team's patterns match; nothing for all images."`
 }) (*answer[Summary], error) {
+	if err := (inventory.ImageFilter{Team: in.Team}).Configured(s.Teams, nil); err != nil {
+		return nil, err
+	}
 	counts, err := s.Counts.Counts(ctx, inventory.Scope{Team: in.Team})
 	if err != nil {
 		return nil, err
-	}
-	if counts.Images == 0 {
-		if err := s.known(ctx, in.Team, ""); err != nil {
-			return nil, err
-		}
 	}
 	standings, err := s.Counts.Standings(ctx, s.Clock().UTC())
 	if err != nil {
