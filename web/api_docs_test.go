@@ -31,17 +31,21 @@ func TestDocs_commandsWorkAsTheyStand(t *testing.T) {
 	w.fill()
 	actor := inventory.Actor{Kind: inventory.SystemActor, Name: "operator", Role: inventory.Admin}
 	until := time.Now().Add(time.Hour)
-	_, secret, err := decision.Door{Tokens: w.db}.CreateToken(t.Context(), actor, decision.TokenRequest{Name: "report", Role: inventory.Viewer, ExpiresAt: &until})
-	w.must(err)
+	shim := "#!/bin/sh\ncase \"$*\" in\n"
+	for _, role := range []inventory.Role{inventory.Viewer, inventory.Reviewer} {
+		_, secret, err := decision.Door{Tokens: w.db}.CreateToken(t.Context(), actor, decision.TokenRequest{Name: role.String(), Role: role, ExpiresAt: &until})
+		w.must(err)
+		shim += "*\"--role " + role.String() + " \"*) echo " + string(secret) + ";;\n"
+	}
 	server := httptest.NewServer(w.handler)
 	defer server.Close()
 
 	first, more := string(digest(3)), "8 lines"
-	says := []string{"", first, "local/pay/web@" + first + "\n", "pass signature", more, keyless.Name + "\npending\n"}
+	says := []string{"", first, "local/pay/web@" + first + "\n", "pass signature", more, keyless.Name + "\npending\n", "1 from unapproved to trusted\nactive\n"}
 	dir, saw := t.TempDir(), 0
 	// The command itself is tested where it is; here it answers what it would.
 	bin := filepath.Join(dir, "signboard")
-	w.must(os.WriteFile(bin, []byte("#!/bin/sh\nprintf '%s\\n' '"+string(secret)+"'\n"), 0o755))
+	w.must(os.WriteFile(bin, []byte(shim+"esac\n"), 0o755))
 	for i, m := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 		cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", m[1])
 		cmd.Dir = dir
