@@ -1,10 +1,12 @@
 package decision_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"signboard/inventory"
 	"signboard/inventory/decision"
 	"signboard/inventory/policy"
+	"signboard/inventory/store"
 	"signboard/inventory/syncer"
 )
 
@@ -225,6 +228,18 @@ func TestPreview_saysWhetherSomebodyElseHasToConfirm(t *testing.T) {
 	}
 }
 
+// forgetful is an inventory from before the ends of signatures were kept beside
+// who made them.
+type forgetful struct{ *store.DB }
+
+func (f forgetful) SignedImages(ctx context.Context, id inventory.SignerID, before int64, limit int, now time.Time) ([]inventory.SignedImage, error) {
+	list, err := f.DB.SignedImages(ctx, id, before, limit, now)
+	for i := range list {
+		list[i].Partial, list[i].Signatures = list[i].Failure == nil, nil
+	}
+	return list, err
+}
+
 // TestPreview_isWhatHappens makes many inventories and decisions, and compares
 // what was said before with what came of it.
 func TestPreview_isWhatHappens(t *testing.T) {
@@ -275,12 +290,18 @@ func TestPreview_isWhatHappens(t *testing.T) {
 				ask.ExpiresAt = &until
 			}
 			impact, err := s.Preview(t.Context(), dana, ask)
+			older := s.Door
+			older.Impact = forgetful{s.store}
+			old, _ := older.Preview(t.Context(), dana, ask)
 			_, decided := s.Decide(t.Context(), dana, ask)
 			if (err == nil) != (decided == nil) {
 				t.Fatalf("the preview says %v, the decision %v", err, decided)
 			}
 			if err != nil {
 				continue
+			}
+			if !reflect.DeepEqual(impact, old) {
+				t.Fatalf("seed %d, step %d: without the ends kept it is\n%+v, with them\n%+v", seed, step, old, impact)
 			}
 			if _, err := s.syncer.Rejudge(t.Context()); err != nil {
 				t.Fatal(err)
