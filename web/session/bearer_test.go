@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -196,6 +197,26 @@ func TestAPI_aTokenThatDoesNotCountIsRefused(t *testing.T) {
 	}
 }
 
+// TestAPI_refusalsAreWrittenDown holds what the audit log says of a token that
+// counts no more, and of one that nobody made.
+func TestAPI_refusalsAreWrittenDown(t *testing.T) {
+	g := newGate(t, nil)
+	end := g.now.Add(time.Hour)
+	short := g.make(inventory.Token{ID: "s", Name: "short", Role: inventory.Admin, Subject: "idp|ada", ExpiresAt: &end})
+	g.now = end
+	g.ask("DELETE", "/api/v1/quarantines/1", "Authorization", "Bearer "+short)
+	g.ask("GET", "/api/v1/images?q=x", "Authorization", "Bearer "+string(inventory.NewTokenSecret()), "From", "198.51.100.2:1")
+	want := []inventory.AuditEntry{
+		{At: end, Actor: inventory.Actor{Kind: inventory.TokenActor, Name: "short", Subject: "idp|ada", Address: "192.0.2.1"}, Action: "access.refused",
+			Object: "DELETE /api/v1/quarantines/1", Reason: "This token expired on 21 November 2026 at 13:00 UTC.", Address: "192.0.2.1"},
+		{At: end, Actor: inventory.Actor{Kind: inventory.TokenActor, Name: "unknown token", Address: "198.51.100.2"}, Action: "access.refused",
+			Object: "GET /api/v1/images", Reason: "This token isn't known here.", Address: "198.51.100.2"},
+	}
+	if !reflect.DeepEqual(g.audited, want) {
+		t.Errorf("got  %+v\nwant %+v", g.audited, want)
+	}
+}
+
 func TestAPI_aTokenInTheAddressIsIgnored(t *testing.T) {
 	g := newGate(t, nil)
 	good := g.make(inventory.Token{ID: "g", Name: "good", Role: inventory.Admin})
@@ -274,6 +295,27 @@ func TestAPI_useIsNotedBesideTheAnswer(t *testing.T) {
 	}
 }
 
+func TestAPI_useThatAnotherProcessNotedIsNotNotedAgain(t *testing.T) {
+	s := &slow{}
+	g := newGate(t, func(c *session.Config) { c.Tokens = s })
+	synctest.Test(t, func(t *testing.T) {
+		s.noted = make(chan string, 9)
+		for ago, want := range map[time.Duration]int{59 * time.Second: 0, time.Minute: 1} {
+			secret := inventory.NewTokenSecret()
+			at := g.now.Add(-ago)
+			s.tokens = map[string]inventory.Token{secret.Hash(): {ID: "t", Role: inventory.Viewer, LastUsedAt: &at}}
+			g.ask("GET", "/", "Authorization", "Bearer "+string(secret))
+			synctest.Wait()
+			if n := len(s.noted); n != want {
+				t.Errorf("last noted %s ago: %d notes", ago, n)
+			}
+			for len(s.noted) > 0 {
+				<-s.noted
+			}
+		}
+	})
+}
+
 func TestAPI_whenTokensCannotBeLookedUp(t *testing.T) {
 	s := &slow{failed: errors.New("the database is on fire")}
 	g := newGate(t, func(c *session.Config) { c.Tokens = s })
@@ -325,15 +367,26 @@ func TestAPI_refusalsAreBounded(t *testing.T) {
 				t.Errorf("%s: %d", name, code)
 			}
 		}
+		// One that counts no more is limited like any other.
+		revoked := s.tokens[fresh.Hash()]
+		revoked.RevokedAt = new(time.Time)
+		s.tokens[fresh.Hash()] = revoked
+		if code := good(fresh, "203.0.113.3"); code != http.StatusUnauthorized {
+			t.Errorf("revoked: %d", code)
+		}
+		if code := good(fresh, "203.0.113.1"); code != http.StatusTooManyRequests {
+			t.Errorf("revoked, from there: %d", code)
+		}
+		g.audited = g.audited[:1] // without that of 203.0.113.3
 		if len(g.audited) != 1 || g.audited[0].Action != "access.refused" || g.audited[0].Address != "203.0.113.1" || len(g.audited[0].Object) > 200 {
 			t.Errorf("written down is %+v", g.audited)
 		}
 		time.Sleep(time.Minute) // the bubble's clock
 		synctest.Wait()
-		if len(g.audited) != 2 || !strings.HasPrefix(g.audited[1].Reason, "500 more requests were refused") || g.audited[1].Address != "203.0.113.1" {
+		if len(g.audited) != 2 || !strings.HasPrefix(g.audited[1].Reason, "501 more requests were refused") || g.audited[1].Address != "203.0.113.1" {
 			t.Errorf("and at the minute's end %+v", g.audited[1:])
 		}
-		if g.refused["unknown"] != 30 || g.refused["limited"] != 471 {
+		if g.refused["unknown"] != 30 || g.refused["limited"] != 472 {
 			t.Errorf("counted are %v", g.refused)
 		}
 		if code := bad("203.0.113.1"); code != http.StatusUnauthorized {
