@@ -43,6 +43,13 @@ func (t *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
 	t.must(chromedp.Do(ctx, steps...))
 }
 
+// Run runs one step that answers something.
+func Run[V any](t *Tab, step chromedp.Action[V]) (V, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
+	defer cancel()
+	return chromedp.Run(ctx, step)
+}
+
 // Open goes to a path, or to a whole address.
 func (t *Tab) Open(path string) {
 	t.Helper()
@@ -109,10 +116,15 @@ func (t *Tab) Fill(selector, value string) {
 	t.Do(chromedp.SetValue(selector, value))
 }
 
-// Click clicks the first element of a selector that is to be seen.
+// Click clicks the first element of a selector once it is to be seen. The page
+// does it itself, and whether it answers isn't waited for: a click may lead away
+// from the page before it has. What comes of it is Until's to say.
 func (t *Tab) Click(selector string) {
 	t.Helper()
-	t.Do(chromedp.Click(selector, chromedp.NodeVisible))
+	t.Until(fmt.Sprintf(`(e => e && e.getClientRects().length > 0 && !e.disabled)(document.querySelector(%q))`, selector))
+	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
+	defer cancel()
+	_, _ = chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(`setTimeout(() => document.querySelector(%q).click()), true`, selector)))
 }
 
 // Press clicks the element of a kind whose text holds the words.

@@ -60,8 +60,8 @@ oidc:
   client_secret: %q
   roles: {viewer: [payments], reviewer: [security], admin: [platform]}
 teams:
-  - {name: payments, groups: [payments], repositories: ["*/payments/**"]}
   - {name: another, groups: [another], repositories: ["*/another/**"]}
+  - {name: payments, groups: [payments], repositories: ["*/payments/**"]}
 `, d.issuer, clientSecret))
 	o.signboard(0, "key", "add", "--name", "release pipeline", peers.keys.public("rsa"))
 	o.signboard(0, "sync", "--progress", "none")
@@ -103,13 +103,12 @@ func (p *person) asks(path string) {
 	p.Until(fmt.Sprintf(`location.href.startsWith(%q) && document.querySelector("#login")`, p.door.issuer))
 }
 
-// answers fills dex's login form in. Its button is disabled by its own click, so
-// nothing may wait for what a click with the mouse comes to.
+// answers fills dex's login form in.
 func (p *person) answers(u user, with string) {
 	p.Helper()
 	p.Fill("#login", u.email())
 	p.Fill("#password", with)
-	browser.Eval[bool](p.Tab, `setTimeout(() => document.querySelector("#submit-login").click()), true`)
+	p.Click("#submit-login")
 }
 
 // signIn signs in through dex and comes back to where it began.
@@ -226,13 +225,24 @@ func TestPeople_comeInThroughDex(t *testing.T) {
 				t.Errorf("%s is answered with %d", path, status)
 			}
 		}
+		if row := browser.Eval[string](p.Tab, `fetch("/teams").then(r => r.text()).then(t => new DOMParser().parseFromString(t, "text/html").querySelector("a[href='/teams/payments']").closest("tr").textContent)`); !strings.Contains(row, "your team") {
+			t.Errorf("among the teams, the viewer's own is %q", row)
+		}
+		p.Open("/")
+		if !p.Has("section.yours a[href='/teams/payments']") || p.Has("section.yours a[href='/teams/another']") {
+			t.Errorf("the overview doesn't lead to the viewer's own team and to that alone:\n%s", p.Text())
+		}
+		p.sees("/teams/payments", "Your unsigned images")
 		p.sees(d.image, "approved")
 		p.Open(d.signer)
 		if p.Has("form[action$='/decisions']") {
 			t.Error("the form that decides is offered")
 		}
+		if p.Has("a[href='/tokens']") || p.gets("/tokens") != http.StatusForbidden {
+			t.Error("the page of tokens is offered, or answered")
+		}
 		for path, form := range map[string]string{
-			d.signer + "/decisions": approval, "/quarantine": "digest=sha256:0&reason=because", "/registries/zot/sync": "", "/registries/zot/test": "",
+			"/tokens": "name=mine&role=admin&lasts=720h", d.signer + "/decisions": approval, "/quarantine": "digest=sha256:0&reason=because", "/registries/zot/sync": "", "/registries/zot/test": "",
 		} {
 			if status := p.posts(path, form); status != http.StatusForbidden {
 				t.Errorf("POST %s is answered with %d", path, status)
@@ -255,8 +265,13 @@ func TestPeople_comeInThroughDex(t *testing.T) {
 			p.Open(d.image)
 		}
 		p.says("We trust this image")
-		if status := p.posts("/registries/zot/test", ""); status != http.StatusForbidden {
-			t.Errorf("testing a registry is answered with %d", status)
+		for _, path := range []string{"/registries/zot/test", "/tokens"} {
+			if status := p.posts(path, "name=mine&role=admin&lasts=720h"); status != http.StatusForbidden {
+				t.Errorf("POST %s is answered with %d", path, status)
+			}
+		}
+		if status := p.gets("/tokens"); status != http.StatusForbidden {
+			t.Errorf("the page of tokens is answered with %d", status)
 		}
 	})
 	t.Run("an administrator", func(t *testing.T) {
@@ -264,8 +279,30 @@ func TestPeople_comeInThroughDex(t *testing.T) {
 		p.signIn(ada, "/registries")
 		p.Press("form[action='/registries/zot/test'] button", "Test")
 		p.Until(`document.body.innerText.includes("answers")`)
+
+		p.Open("/tokens")
+		if !p.Has("details[open] #token-name") {
+			p.Press("summary", "Make a token")
+		}
+		p.Fill("#token-name", "nightly report")
+		p.Press("form[action='/tokens'] button", "Make the token")
+		p.Until(`document.body.innerText.includes("sgb_") && document.readyState === "complete"`)
+		secret := browser.Eval[string](p.Tab, `document.body.innerText.match(/sgb_[A-Za-z0-9_-]+/)[0]`)
+		for path, want := range map[string]int{"/api/v1/images": http.StatusOK, "/metrics": http.StatusOK, "/images": http.StatusSeeOther} {
+			if status := d.with(nil, "Bearer "+secret, path); status != want {
+				t.Errorf("with the token, %s is answered with %d, want %d", path, status, want)
+			}
+		}
+		p.sees("/tokens", "nightly report")
+		if strings.Contains(p.Text(), secret) {
+			t.Error("the secret is shown a second time")
+		}
+		p.posts(browser.Eval[string](p.Tab, `document.querySelector("form[action$='/revoke']").getAttribute("action")`), "")
+		if status := d.with(nil, "Bearer "+secret, "/api/v1/images"); status != http.StatusUnauthorized {
+			t.Errorf("with the revoked token, images are answered with %d", status)
+		}
 		// Who was refused what is in the audit log, under the provider's names.
-		p.sees("/audit", "access.refused", "vera", "rhea", "signer.approve", "Compared with the team, in person.")
+		p.sees("/audit", "access.refused", "vera", "rhea", "signer.approve", "token.create", "token.revoke", "Compared with the team, in person.")
 	})
 	t.Run("somebody without a role", func(t *testing.T) {
 		p := d.as(t)
@@ -284,18 +321,43 @@ func TestPeople_comeInThroughDex(t *testing.T) {
 		if status := d.with(kept, "", "/signers"); status != http.StatusOK {
 			t.Fatalf("with the browser's cookies, the page is answered with %d", status)
 		}
+
+		// Somewhere else, too, until they end that from here.
+		other := d.as(t)
+		other.signIn(vera, "/images")
+		p.sees("/account", "vera", "payments", "This browser")
+		p.Click("form[action='/account/others/end'] button")
+		p.Until(`document.readyState === "complete" && document.body && !document.querySelector("form[action='/account/others/end']")`)
+		if there, here := d.with(other.cookies(), "", "/signers"), p.gets("/signers"); there != http.StatusSeeOther || here != http.StatusOK {
+			t.Errorf("after the other sessions were ended, they are answered with %d, and this one with %d", there, here)
+		}
+
+		p.Open("/signers")
 		p.signOut()
 		p.says("You are signed out.")
 		if status := d.with(kept, "", "/signers"); status != http.StatusSeeOther {
 			t.Errorf("with cookies from before, the page is answered with %d", status)
 		}
-		p.Do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-			_, err := chromedp.Evaluate[any](`history.back()`)(ctx, t)
-			return err
-		}))
-		p.Until(`document.readyState === "complete" && !document.body.innerText.includes("release pipeline")`)
-		if text := p.Text(); strings.Contains(text, "release pipeline") {
-			t.Errorf("going back shows what was there:\n%s", text)
+		// dex, too, has signed them out: it asks for the password again.
+		p.asks("/signers")
+		// Going back to where they were shows nothing of it.
+		entries, err := browser.Run(p.Tab, chromedp.NavigationEntries())
+		if err != nil {
+			t.Fatal(err)
+		}
+		back := 0
+		for _, entry := range entries.Entries {
+			if !strings.HasPrefix(entry.URL, d.base) {
+				continue
+			}
+			p.Do(chromedp.NavigateToHistoryEntry(entry.ID))
+			if text := p.Text(); strings.Contains(text, "release pipeline") || !strings.Contains(text, "Sign in to Signboard") {
+				t.Errorf("going back to %s shows\n%s", entry.URL, text)
+			}
+			back++
+		}
+		if back < 2 {
+			t.Errorf("only %d pages are there to go back to: %+v", back, entries.Entries)
 		}
 	})
 	t.Run("while the provider is down", func(t *testing.T) {
