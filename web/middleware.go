@@ -341,3 +341,18 @@ func (g Guard) sameOrigin(peek func(*http.Request) inventory.Actor) func(http.Ha
 	}))
 	return protection.Handler
 }
+
+// browsers uses a middleware for requests that show no token, which are those of
+// browsers.
+func (g Guard) browsers(middleware func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		browser := middleware(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, program := r.Header["Authorization"]; program {
+				next.ServeHTTP(w, r)
+				return
+			}
+			browser.ServeHTTP(w, r)
+		})
+	}
+}

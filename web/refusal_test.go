@@ -57,6 +57,32 @@ func TestEveryRefusal_isWrittenDownWhateverWasSent(t *testing.T) {
 	})
 }
 
+// TestEveryRefusalOfTheAPI_isWrittenDown: what another site's page sends, what
+// nobody does, and what a viewer does, as of the pages.
+func TestEveryRefusalOfTheAPI_isWrittenDown(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.fill()
+	w.cookie(admin)
+	w.cookie(viewer)
+	count := len(w.entries())
+	const body, asJSON = `{"digest":"x","reason":"y"}`, "application/json"
+	w.ask(admin, http.MethodPost, "/api/v1/quarantines", strings.NewReader(body), "Content-Type", asJSON, "Sec-Fetch-Site", "cross-site").problem(t, http.StatusForbidden)
+	if e := w.entries()[0]; e.Actor.Name != admin || !strings.HasPrefix(e.Reason, "send a form from another site") || e.Object != "/api/v1/quarantines" {
+		t.Errorf("the entry is %+v", e)
+	}
+	w.ask(nobody, http.MethodPost, "/api/v1/quarantines", strings.NewReader(body), "Content-Type", asJSON).problem(t, http.StatusUnauthorized)
+	if e := w.entries()[0]; e.Actor.Role != inventory.Nobody || e.Address != "192.0.2.1" {
+		t.Errorf("the entry is %+v", e)
+	}
+	w.ask(viewer, http.MethodPost, "/api/v1/quarantines", strings.NewReader("nonsense"), "Content-Type", "text/plain", "Sec-Fetch-Site", "same-origin").problem(t, http.StatusForbidden)
+	if e := w.entries()[0]; e.Actor.Name != viewer || e.Reason != string(inventory.DecideQuarantine) {
+		t.Errorf("the entry is %+v", e)
+	}
+	if got := len(w.entries()) - count; got != 3 {
+		t.Errorf("%d entries, want 3", got)
+	}
+}
+
 func TestRefusal_ofATagSaysWhichTag(t *testing.T) {
 	w := newWorld(t, plan{})
 	w.fill()

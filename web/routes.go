@@ -84,7 +84,7 @@ func (t Routes) Handler() http.Handler {
 		r.Use(api.NoStore)
 		r.NotFound(page(notFound))
 		r.MethodNotAllowed(page(otherMethod))
-		r.Route("/v1", func(r chi.Router) { t.API.Routes(r, t.Sessions.API) })
+		r.Route("/v1", func(r chi.Router) { t.API.Routes(r, t.browsers(t.sameOrigin(t.Sessions.Peek)), t.Sessions.API) })
 	})
 
 	// In here nobody gets without being allowed to see: what a new route forgets to
