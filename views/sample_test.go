@@ -37,6 +37,22 @@ func frame(title, path string) Frame {
 	}
 }
 
+// accountPage is that of somebody whose role comes from a group.
+func accountPage(group string) AccountPage {
+	f := frame("Your account", "/account")
+	f.Actor.Groups = []string{group, "staff"}
+	session := func(id, agent, address string, seen time.Duration) inventory.Session {
+		return inventory.Session{ID: id, Subject: "https://login.example.com|00u1", Agent: agent, Address: address, CreatedAt: *ago(seen + time.Hour), LastSeenAt: *ago(seen)}
+	}
+	a := inventory.Account{Issuer: "https://login.example.com", By: group, Sessions: []inventory.Session{
+		session("a", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "192.0.2.17", time.Minute),
+		session("b", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1", "2001:db8:1:2:3:4:5:6", 3*time.Hour),
+		session("c", markup+bidi, "", 5*time.Hour),
+	}}
+	a.This = a.Sessions[0]
+	return AccountPage{Frame: f, Account: a, Teams: []string{"payments", markup}}
+}
+
 func key(n int, name string, standing inventory.Standing) inventory.Signer {
 	return inventory.Signer{
 		ID: inventory.KeyID(digest(1000 + n)), Kind: inventory.KeySigner, Name: name, Standing: standing,
@@ -373,6 +389,7 @@ func samples() []sample {
 		{"trust", TrustPage{Frame: frame("Roots of trust", "/trust"), Roots: roots()}}, {"trust-well", TrustPage{Frame: frame("Roots of trust", "/trust"), Roots: roots()[:1]}}, {"trust-none", TrustPage{Frame: frame("Roots of trust", "/trust")}},
 		{"learn", LearnPage{Frame: frame("Learn", "/learn")}},
 		{"audit", audit}, {"audit-none", AuditPage{Frame: frame("Audit", "/audit")}},
+		{"account", accountPage("security")}, {"account-local", AccountPage{Frame: frame("Your account", "/account")}}, {"account-nasty", accountPage(markup)},
 		{"tokens", programs}, {"tokens-none", none2}, {"tokens-over", past}, {"tokens-ended", ended}, {"token", made},
 		{"search", SearchPage{Frame: frame("Search", "/search?q=api"), Q: "api", Repositories: []inventory.Repository{{Registry: "local", Name: "team-payments/api"}, {Registry: "local", Name: bidi}}, Signers: []inventory.Signer{keyless(), nasty()}, Images: images40()[:2]}},
 		{"search-none", SearchPage{Frame: frame("Search", "/search?q=x"), Q: markup}},
@@ -382,7 +399,7 @@ func samples() []sample {
 	for _, r := range inventory.Reasons {
 		list2 = append(list2, sample{"learn-" + string(r), ReasonPage{Frame: frame(string(r), "/learn/"+string(r)), Reason: r, Reference: "127.0.0.1:5000/team-payments/api", Digest: digest(0), Tag: "v2.4.1"}})
 	}
-	for _, k := range []inventory.Kind{inventory.Internal, inventory.NotFound, inventory.Invalid, inventory.Conflict, inventory.Forbidden, inventory.Unauthorized, inventory.Unavailable} {
+	for _, k := range []inventory.Kind{inventory.Internal, inventory.NotFound, inventory.Invalid, inventory.Conflict, inventory.Forbidden, inventory.Unauthorized, inventory.Throttled, inventory.Unavailable} {
 		f := frame("Error", "/x")
 		f.Theme = ui.ThemeDark
 		if k == inventory.Unauthorized {

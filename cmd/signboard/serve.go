@@ -34,6 +34,9 @@ func (c serveCommand) Run(e environment) error {
 		return err
 	}
 	defer l.Close()
+	if err := c.alone(config, l.Addr()); err != nil {
+		return err
+	}
 	scrapes, err := config.listenMetrics()
 	if err != nil {
 		return err
@@ -55,6 +58,15 @@ func (c serveCommand) Run(e environment) error {
 		e.log.Warn("no identity provider is configured: whoever reaches this address on this machine may decide", "listen", config.Listen)
 	}
 	return a.serve(e.ctx, l, false)
+}
+
+// alone refuses to listen where others reach this program while nobody signs in:
+// what the configuration calls localhost may be another address here.
+func (serveCommand) alone(c *Config, at net.Addr) error {
+	if c.OIDC == nil && !web.Loopback(at.String()) {
+		return inventory.Errorf(inventory.Invalid, "listen: %s is %s on this machine, which others reach; without oidc nobody signs in, so write 127.0.0.1 instead.", c.Listen, at)
+	}
+	return nil
 }
 
 // lingering is how long a server that others reach goes on answering when it was

@@ -109,7 +109,9 @@ func (s *Sessions) putFlow(w http.ResponseWriter, r *http.Request, f flow) {
 }
 
 func (s *Sessions) dropFlow(w http.ResponseWriter, state string) {
-	http.SetCookie(w, s.flowCookie(state, "", -time.Second))
+	gone := s.flowCookie(state, "", -time.Second)
+	gone.Expires = time.Unix(1, 0)
+	http.SetCookie(w, gone)
 }
 
 // takeFlow removes and returns the flow of a state, in the browser that began
