@@ -81,7 +81,6 @@ func (t Routes) Handler() http.Handler {
 	})
 
 	r.Route("/api", func(r chi.Router) {
-		r.Use(api.NoStore)
 		r.NotFound(page(notFound))
 		r.MethodNotAllowed(page(otherMethod))
 		r.Route("/v1", func(r chi.Router) { t.API.Routes(r, t.browsers(t.sameOrigin(t.Sessions.Peek)), t.Sessions.API) })

@@ -72,14 +72,6 @@ func sent(kind string, body []byte) http.HandlerFunc {
 	}
 }
 
-// NoStore keeps answers, and with them what one person may see, out of caches.
-func NoStore(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r)
-	})
-}
-
 // see refuses those who may not even see. A refusal of what would have changed
 // something is written down.
 func (a API) see(next http.Handler) http.Handler {
