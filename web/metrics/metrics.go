@@ -30,8 +30,8 @@ type Config struct {
 	Pools   func() map[string]sql.DBStats       // the connections to the database, by what they are for
 	Roots   func() []inventory.TrustRoot        // as the page of roots of trust has them
 	Traffic func() map[string]inventory.Traffic // with each registry, by its name
-	// Provider reports whether the identity provider was reached when it was last
-	// needed, and whether it was needed yet. Nil when there is none.
+	// Provider reports whether the identity provider answered when it was last
+	// looked at, and whether it was looked at yet.
 	Provider func() (up, known bool)
 	Clock    func() time.Time
 	Log      *slog.Logger

@@ -54,7 +54,7 @@ var (
 	saved     = describe("registry_requests_saved_total", "Requests that a client without a memory would have sent in the same place.", "registry")
 	rootAge   = describe("trust_root_age_seconds", "Since when the root of trust was last fetched and found good; missing for a file.", "kind", "name")
 	rootStale = describe("trust_root_stale", "1 when the root of trust should be newer than it is, or isn't there.", "kind", "name")
-	provider  = describe("identity_provider_up", "1 when the identity provider answered when it was last needed, 0 when it didn't; missing until it was.")
+	provider  = describe("identity_provider_up", "1 when the identity provider answered when it was last looked at, a minute or so ago, 0 when it didn't; missing until it was looked at.")
 	open      = describe("database_connections", "Connections of this process to the database, by what they are for and whether they are in use.", "pool", "state")
 	most      = describe("database_connections_max", "How many of them there may be.", "pool")
 	waits     = describe("database_waits_total", "How often something waited for a connection.", "pool")
