@@ -291,3 +291,26 @@ func TestExport_isBounded(t *testing.T) {
 		t.Errorf("once they are done: %d", a.StatusCode)
 	}
 }
+
+// TestExport_ofAProgram asks for a list as a file with a token and nothing else.
+func TestExport_ofAProgram(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.fill()
+	token := w.tokenOf(inventory.Viewer)
+	for target, says := range map[string]string{
+		"/images.csv?status=unsigned&team=payments":  "local,pay/web,",
+		"/images.json?status=unsigned&team=payments": `"repository":"pay/web"`,
+	} {
+		a := w.ask(nobody, http.MethodGet, target, nil, "Authorization", "Bearer "+token)
+		if a.StatusCode != http.StatusOK || !strings.Contains(a.body, says) || strings.Contains(a.body, "pay/api") {
+			t.Errorf("%s: %d %s", target, a.StatusCode, a.body)
+		}
+		bad := w.ask(admin, http.MethodGet, target, nil, "Authorization", "Bearer sgb_x")
+		bad.problem(t, http.StatusUnauthorized)
+	}
+	// What the filter doesn't know is a program's to read, too.
+	unknown := w.ask(nobody, http.MethodGet, "/images.csv?team=nobody", nil, "Authorization", "Bearer "+token)
+	if detail := unknown.problem(t, http.StatusUnprocessableEntity); !strings.Contains(detail, "There is no team") {
+		t.Errorf("an unknown team: %q", detail)
+	}
+}

@@ -133,9 +133,12 @@ func otherMethod(w http.ResponseWriter, r *http.Request) error {
 	return &handlers.StatusError{Status: http.StatusMethodNotAllowed, Err: inventory.Errorf(inventory.Invalid, "This address answers nothing but %s.", strings.Join(allowed, ", "))}
 }
 
-// forPrograms reports whether a request is the API's to answer, errors included.
+// forPrograms reports whether a request's errors are to be told to a program: it
+// asks the API, or shows a token for a file.
 func forPrograms(r *http.Request) bool {
-	return r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/")
+	_, program := r.Header["Authorization"]
+	return r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") ||
+		program && (strings.HasSuffix(r.URL.Path, ".csv") || strings.HasSuffix(r.URL.Path, ".json"))
 }
 
 // identify gives the request an id of ours. One that the client sends would

@@ -168,7 +168,7 @@ func (w *world) rule(key string, rule rule, who asker) {
 	if route == "/registries/events" {
 		method = http.MethodHead // it would go on for as long as somebody listens
 	}
-	program := strings.HasPrefix(route, "/api/") || route == "/metrics"
+	program := strings.HasPrefix(route, "/api/") || route == "/metrics" || strings.HasSuffix(route, ".{format:csv|json}") && who.token != ""
 	role := who.role
 	switch {
 	case !program && who.token != "" && who.person == nobody:

@@ -107,12 +107,6 @@ func (t Routes) Handler() http.Handler {
 		r.Post("/registries/{name}/sync", may(inventory.SyncNow, t.Registry.SyncNow))
 		r.Post("/registries/{name}/cancel", may(inventory.SyncNow, t.Registry.Cancel))
 		r.Post("/registries/{name}/test", may(inventory.TryRegistry, t.Registry.Try))
-		r.Get("/images"+file, page(t.Export.Image))
-		r.Get("/signers"+file, page(t.Export.Signer))
-		r.Get("/quarantine"+file, page(t.Export.Quarantine))
-		r.Get("/teams"+file, page(t.Export.Team))
-		r.Get("/registries"+file, page(t.Export.Registry))
-		r.Get("/audit"+file, page(t.Export.Entry))
 		r.Get("/account", page(t.Account.Show))
 		r.Post("/account/sessions/{id}/end", page(t.refuses(t.Account.End)))
 		r.Post("/account/others/end", page(t.refuses(t.Account.EndOthers)))
@@ -125,6 +119,18 @@ func (t Routes) Handler() http.Handler {
 		r.Get("/learn/{code}", page(t.Learn.Show))
 		r.Get("/search", page(t.Search.Show))
 		r.Get("/help", page(t.Help.Show))
+	})
+
+	// Lists as files are for browsers and for programs.
+	r.Group(func(r chi.Router) {
+		r.Use(t.browsers(t.named), t.browsers(t.sameOrigin(t.Sessions.Peek)), t.Sessions.API, t.require(inventory.See))
+
+		r.Get("/images"+file, page(t.Export.Image))
+		r.Get("/signers"+file, page(t.Export.Signer))
+		r.Get("/quarantine"+file, page(t.Export.Quarantine))
+		r.Get("/teams"+file, page(t.Export.Team))
+		r.Get("/registries"+file, page(t.Export.Registry))
+		r.Get("/audit"+file, page(t.Export.Entry))
 	})
 
 	// In here is everybody: the way in and out, and what shows nothing.
