@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -140,7 +141,7 @@ type process struct {
 func (w *world) process(db *DB, r *shelf, lease time.Duration) *process {
 	p := &process{store: &mortal{DB: db}}
 	p.Syncer = syncer.New(p.store, []syncer.Peer{{Name: "local", Registry: r, Inspector: bare{}, Tags: []inventory.Glob{"**"}, Interval: time.Hour, Listed: true}},
-		syncer.Options{Repositories: 2, Lease: lease})
+		syncer.Options{Repositories: 2, Lease: lease, Log: slog.New(slog.NewTextHandler(w.Output(), nil))})
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan struct{})
 	p.stop = sync.OnceFunc(func() { cancel(); <-done })
