@@ -101,7 +101,7 @@ func TestTokenSecret_isNotPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"log": log.String(), "json": string(asJSON), "v": fmt.Sprintf("%v", s), "s": fmt.Sprintf("%s", s), "q": fmt.Sprintf("%q", s),
+		"log": log.String(), "json": string(asJSON), "v": fmt.Sprintf("%v", s), "s": fmt.Sprintf("to %s", s), "q": fmt.Sprintf("%q", s),
 		"#v": fmt.Sprintf("%#v", s), "+v": fmt.Sprintf("%+v", struct{ S TokenSecret }{s}), "error": fmt.Errorf("with %v", s).Error(),
 	} {
 		if strings.Contains(text, string(s[4:])) || !strings.Contains(text, "sgb_") {
