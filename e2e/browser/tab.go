@@ -116,24 +116,27 @@ func (t *Tab) Fill(selector, value string) {
 	t.Do(chromedp.SetValue(selector, value))
 }
 
-// Click clicks the first element of a selector once it is to be seen. The page
-// does it itself, and whether it answers isn't waited for: a click may lead away
-// from the page before it has. What comes of it is Until's to say.
+// Click clicks the first element of a selector once it is to be seen.
 func (t *Tab) Click(selector string) {
 	t.Helper()
-	t.Until(fmt.Sprintf(`(e => e && e.getClientRects().length > 0 && !e.disabled)(document.querySelector(%q))`, selector))
-	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
-	defer cancel()
-	_, _ = chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(`setTimeout(() => document.querySelector(%q).click()), true`, selector)))
+	t.click(fmt.Sprintf(`document.querySelector(%q)`, selector))
 }
 
-// Press clicks the element of a kind whose text holds the words.
+// Press clicks the element of a kind whose text holds the words, once it is to be
+// seen.
 func (t *Tab) Press(kind, words string) {
 	t.Helper()
-	mark := fmt.Sprintf(`(() => { const e = [...document.querySelectorAll(%q)].find(e => e.textContent.includes(%q) && e.offsetParent !== null);
-		if (!e) return false; document.querySelectorAll("[data-e2e]").forEach(x => x.removeAttribute("data-e2e")); e.setAttribute("data-e2e", "1"); return true })()`, kind, words)
-	if !Eval[bool](t, mark) {
-		t.Fatalf("%s has no %s that says %q:\n%s", t.Where(), kind, words, t.Text())
-	}
-	t.Click("[data-e2e]")
+	t.click(fmt.Sprintf(`[...document.querySelectorAll(%q)].find(e => e.textContent.includes(%q) && e.getClientRects().length > 0)`, kind, words))
+}
+
+// click clicks what an expression finds. It is looked for anew each time, since
+// parts of a page are replaced while it is read. The page does it itself, and
+// whether it answers isn't waited for: a click may lead away from the page before
+// it has. What comes of it is Until's to say.
+func (t *Tab) click(element string) {
+	t.Helper()
+	t.Until(fmt.Sprintf(`(e => e && e.getClientRects().length > 0 && !e.disabled)(%s)`, element))
+	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
+	defer cancel()
+	_, _ = chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(`setTimeout(() => (%s).click()), true`, element)))
 }
