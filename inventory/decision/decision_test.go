@@ -235,6 +235,48 @@ func TestDecide_twoApproversMustDiffer(t *testing.T) {
 	}
 }
 
+// TestDecide_confirmedAsItWasProposed repeats a proposal word for word: with the
+// revision from before it, which nothing but the proposal has changed.
+func TestDecide_confirmedAsItWasProposed(t *testing.T) {
+	d := newDesk(t, 2)
+	soon, later := now.Add(24*time.Hour), now.Add(48*time.Hour)
+	request := d.ask(inventory.Approve, "local/a")
+	request.ExpiresAt = &soon
+	if _, err := d.decide(dana, request); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.decide(dana, request)
+	d.refuse(err, inventory.Conflict, "second reviewer")
+	other := request
+	other.Repositories = []inventory.Glob{"**"}
+	_, err = d.decide(eric, other)
+	d.refuse(err, inventory.Conflict, "while you were reading")
+	request.ExpiresAt = &later
+	made, err := d.decide(eric, request)
+	if err != nil || made.State != inventory.StateActive || made.Revision != 2 {
+		t.Fatalf("got %+v, %v", made, err)
+	}
+	if made.ExpiresAt == nil || !made.ExpiresAt.Equal(soon) {
+		t.Errorf("it ends %v, longer than both agreed", made.ExpiresAt)
+	}
+	_, err = d.decide(eric, request)
+	d.refuse(err, inventory.Conflict, "while you were reading")
+}
+
+func TestDecide_proposalsRunOut(t *testing.T) {
+	d := newDesk(t, 2)
+	soon := now.Add(time.Hour)
+	request := d.ask(inventory.Approve, "local/a")
+	request.ExpiresAt = &soon
+	if _, err := d.decide(dana, request); err != nil {
+		t.Fatal(err)
+	}
+	d.Clock = func() time.Time { return now.Add(2 * time.Hour) }
+	if made, err := d.decide(eric, d.ask(inventory.Approve, "local/a")); err != nil || made.State != inventory.StateProposed {
+		t.Errorf("a proposal that ran out is confirmed: %+v, %v", made, err)
+	}
+}
+
 func TestDecide_rejectingNeedsOnePerson(t *testing.T) {
 	d := newDesk(t, 2)
 	if _, err := d.decide(dana, d.ask(inventory.Approve, "**")); err != nil {

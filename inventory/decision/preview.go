@@ -46,7 +46,7 @@ func (d Door) Preview(ctx context.Context, actor inventory.Actor, r SignerReques
 	}
 	impact.Revision, impact.State = signer.Revision, o.decision.State
 	if r.Verb == inventory.Approve && d.Approvers > 1 {
-		proposal := proposed(signer, o.decision)
+		proposal := proposed(signer, o.decision, now)
 		if proposal == nil || slices.ContainsFunc(proposal.DecidedBy, func(by inventory.Decider) bool { return same(by, actor) }) {
 			impact.State = inventory.StateProposed
 		}

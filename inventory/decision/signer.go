@@ -33,7 +33,10 @@ func (d Door) Decide(ctx context.Context, actor inventory.Actor, r SignerRequest
 		return inventory.Decision{}, err
 	}
 	if signer.Revision != r.Revision {
-		return inventory.Decision{}, stale(signer)
+		if !repeats(signer, r, now) {
+			return inventory.Decision{}, stale(signer)
+		}
+		r.Revision = signer.Revision
 	}
 	o, err := decide(signer, actor, r, d.Approvers, now)
 	if err != nil {
@@ -44,6 +47,16 @@ func (d Door) Decide(ctx context.Context, actor inventory.Actor, r SignerRequest
 	}
 	d.decided()
 	return o.decision, nil
+}
+
+// repeats reports whether a request says word for word what was proposed, of a
+// signer that nothing but the proposal has changed since.
+func repeats(s inventory.Signer, r SignerRequest, now time.Time) bool {
+	if r.Revision != s.Revision-1 {
+		return false
+	}
+	p := proposed(s, inventory.Decision{Verb: r.Verb, Repositories: normal(r.Repositories)}, now)
+	return p != nil && p.Revision == s.Revision
 }
 
 // stale says what changed while somebody was reading.
@@ -90,7 +103,7 @@ func decide(s inventory.Signer, actor inventory.Actor, r SignerRequest, approver
 		}
 		decision.Repositories = normal(r.Repositories)
 		if approvers > 1 {
-			proposal := proposed(s, decision)
+			proposal := proposed(s, decision, now)
 			if proposal == nil {
 				decision.State = inventory.StateProposed
 				action = "signer.propose"
@@ -101,6 +114,7 @@ func decide(s inventory.Signer, actor inventory.Actor, r SignerRequest, approver
 					}
 				}
 				decision.DecidedBy = append(slices.Clone(proposal.DecidedBy), decision.DecidedBy...)
+				decision.ExpiresAt = earlier(decision.ExpiresAt, proposal.ExpiresAt) // for longer, only one of them has agreed
 				o.ended = append(o.ended, proposal.ID)
 			}
 		}
@@ -122,11 +136,20 @@ func decide(s inventory.Signer, actor inventory.Actor, r SignerRequest, approver
 	return o, nil
 }
 
-// proposed finds the proposal that a decision repeats: the same verb and scope.
-func proposed(s inventory.Signer, d inventory.Decision) *inventory.Decision {
+// earlier is the earlier of two ends, nil being none.
+func earlier(a, b *time.Time) *time.Time {
+	if a == nil || b != nil && b.Before(*a) {
+		return b
+	}
+	return a
+}
+
+// proposed finds the proposal that a decision repeats: the same verb and scope,
+// and not run out.
+func proposed(s inventory.Signer, d inventory.Decision, now time.Time) *inventory.Decision {
 	for i := range s.Decisions {
 		p := &s.Decisions[i]
-		if p.State == inventory.StateProposed && p.Verb == d.Verb && slices.Equal(normal(p.Repositories), d.Repositories) {
+		if p.State == inventory.StateProposed && (p.ExpiresAt == nil || p.ExpiresAt.After(now)) && p.Verb == d.Verb && slices.Equal(normal(p.Repositories), d.Repositories) {
 			return p
 		}
 	}
