@@ -377,7 +377,9 @@ func TestAPI_refusalsAreBounded(t *testing.T) {
 		if code := good(fresh, "203.0.113.1"); code != http.StatusTooManyRequests {
 			t.Errorf("revoked, from there: %d", code)
 		}
+		g.mu.Lock()
 		g.audited = g.audited[:1] // without that of 203.0.113.3
+		g.mu.Unlock()
 		if len(g.audited) != 1 || g.audited[0].Action != "access.refused" || g.audited[0].Address != "203.0.113.1" || len(g.audited[0].Object) > 200 {
 			t.Errorf("written down is %+v", g.audited)
 		}
