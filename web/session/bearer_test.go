@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,20 @@ type gate struct {
 	audited []inventory.AuditEntry
 	refused map[string]int // by cause
 	passed  int
+}
+
+// keep forgets all entries but the first few.
+func (g *gate) keep(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.audited = g.audited[:n]
+}
+
+// written is the entries so far.
+func (g *gate) written() []inventory.AuditEntry {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.audited)
 }
 
 func newGate(t *testing.T, change func(c *session.Config)) *gate {
@@ -212,8 +227,8 @@ func TestAPI_refusalsAreWrittenDown(t *testing.T) {
 		{At: end, Actor: inventory.Actor{Kind: inventory.TokenActor, Name: "unknown token", Address: "198.51.100.2"}, Action: "access.refused",
 			Object: "GET /api/v1/images", Reason: "This token isn't known here.", Address: "198.51.100.2"},
 	}
-	if !reflect.DeepEqual(g.audited, want) {
-		t.Errorf("got  %+v\nwant %+v", g.audited, want)
+	if !reflect.DeepEqual(g.written(), want) {
+		t.Errorf("got  %+v\nwant %+v", g.written(), want)
 	}
 }
 
@@ -323,8 +338,8 @@ func TestAPI_whenTokensCannotBeLookedUp(t *testing.T) {
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || strings.Contains(w.Body.String(), "fire") || g.passed != 0 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if len(g.audited) != 0 || len(g.refused) != 0 {
-		t.Errorf("an outage counts as a refusal: %v", g.audited)
+	if len(g.written()) != 0 || len(g.refused) != 0 {
+		t.Errorf("an outage counts as a refusal: %v", g.written())
 	}
 }
 
@@ -377,16 +392,14 @@ func TestAPI_refusalsAreBounded(t *testing.T) {
 		if code := good(fresh, "203.0.113.1"); code != http.StatusTooManyRequests {
 			t.Errorf("revoked, from there: %d", code)
 		}
-		g.mu.Lock()
-		g.audited = g.audited[:1] // without that of 203.0.113.3
-		g.mu.Unlock()
-		if len(g.audited) != 1 || g.audited[0].Action != "access.refused" || g.audited[0].Address != "203.0.113.1" || len(g.audited[0].Object) > 200 {
-			t.Errorf("written down is %+v", g.audited)
+		g.keep(1) // without that of 203.0.113.3
+		if len(g.written()) != 1 || g.written()[0].Action != "access.refused" || g.written()[0].Address != "203.0.113.1" || len(g.written()[0].Object) > 200 {
+			t.Errorf("written down is %+v", g.written())
 		}
 		time.Sleep(time.Minute) // the bubble's clock
 		synctest.Wait()
-		if len(g.audited) != 2 || !strings.HasPrefix(g.audited[1].Reason, "501 more requests were refused") || g.audited[1].Address != "203.0.113.1" {
-			t.Errorf("and at the minute's end %+v", g.audited[1:])
+		if len(g.written()) != 2 || !strings.HasPrefix(g.written()[1].Reason, "501 more requests were refused") || g.written()[1].Address != "203.0.113.1" {
+			t.Errorf("and at the minute's end %+v", g.written()[1:])
 		}
 		if g.refused["unknown"] != 30 || g.refused["limited"] != 472 {
 			t.Errorf("counted are %v", g.refused)
@@ -398,18 +411,18 @@ func TestAPI_refusalsAreBounded(t *testing.T) {
 		synctest.Wait()
 
 		// From everywhere: a /64 is one place, and so is everybody beyond a number.
-		g.audited = nil
+		g.keep(0)
 		for i := range 3000 {
 			bad(fmt.Sprintf("10.0.%d.%d", i/250, i%250))
 			bad(fmt.Sprintf("[2001:db8::%x]", i))
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := len(g.audited); n > 2*21 || n < 21 {
+		if n := len(g.written()); n > 2*21 || n < 21 {
 			t.Errorf("%d entries were written of 6000", n)
 		}
 		total := 0
-		for _, e := range g.audited {
+		for _, e := range g.written() {
 			var n int
 			if fmt.Sscanf(e.Reason, "%d", &n); n == 0 {
 				n = 1
