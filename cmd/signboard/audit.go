@@ -169,7 +169,7 @@ func (a *app) publishOnce(ctx context.Context) error {
 }
 
 type auditCommand struct {
-	Verify auditVerifyCommand `cmd:"" help:"Check the whole audit log, offline. Exit status 1 names the first entry that isn't what was written."`
+	Verify auditVerifyCommand `cmd:"" help:"Check the whole audit log, offline. Exit status 1 names the first entry that isn't what was written, 3 says that it could not be read."`
 }
 
 type auditVerifyCommand struct {
@@ -215,7 +215,7 @@ func (c auditVerifyCommand) Run(e environment) error {
 	}
 	db, err := store.OpenReading(e.ctx, config.Database)
 	if err != nil {
-		return err
+		return unread(err)
 	}
 	defer db.Close()
 	var size int64
@@ -230,7 +230,7 @@ func (c auditVerifyCommand) Run(e environment) error {
 		return exit{exitFailed, "A checkpoint that was published isn't one of this log's key."}
 	}
 	if err != nil {
-		return err
+		return unread(err)
 	}
 	entries := fmt.Sprint(size, " entries")
 	if size == 1 {
@@ -238,4 +238,17 @@ func (c auditVerifyCommand) Run(e environment) error {
 	}
 	fmt.Fprintf(e.stdout, "The audit log is whole: %s, each as it was signed.\n", entries)
 	return nil
+}
+
+// unread is the error about a log that could not be read: that is undecided, and
+// no log that was edited.
+func unread(err error) error {
+	if inventory.KindOf(err) == inventory.Invalid {
+		return err
+	}
+	message := err.Error()
+	if e, ok := errors.AsType[*inventory.Error](err); ok {
+		message = e.Message
+	}
+	return exit{exitUndecided, "The audit log could not be read: " + message}
 }

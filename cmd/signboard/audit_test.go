@@ -105,6 +105,10 @@ func TestAuditVerify_wholeUntilARowIsEdited(t *testing.T) {
 	o.expect(0, "whole: 5 entries", "audit", "verify")
 	o.byHand("update audit_entries set reason = 'as agreed' where idx = 3")
 	o.expect(1, "Entry 3 was changed", "audit", "verify")
+	for _, end := range []string{"", "-wal", "-shm"} {
+		os.Remove(o.path("board.db" + end))
+	}
+	o.expect(3, "could not be read", "audit", "verify")
 }
 
 func TestAuditVerify_withThePublicKeyAlone(t *testing.T) {

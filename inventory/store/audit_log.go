@@ -79,7 +79,11 @@ func (s *seal) holds(ctx context.Context, tx database.Querier, size int64) error
 	if err != nil {
 		return inventory.Errorf(inventory.Unavailable, "The audit log was signed with another key than %s. Put its key file back (audit.key_file), or name its public key under audit.previous_keys.", s.key.Name())
 	}
-	root, err := tlog.TreeHash(size, hashReader(ctx, tx))
+	hashes := &tree{ctx: ctx, q: tx}
+	root, err := tlog.TreeHash(size, hashes)
+	if hashes.failed != nil {
+		return hashes.failed
+	}
 	if err != nil || c.Size != size || root != c.Root {
 		return changed("its last checkpoint is that of another log")
 	}
@@ -88,7 +92,7 @@ func (s *seal) holds(ctx context.Context, tx database.Querier, size int64) error
 
 // add keeps what makes a record one of the sealed log.
 func (s *seal) add(ctx context.Context, tx database.Querier, r audit.Record) error {
-	hashes, root, err := audit.Append(r, hashReader(ctx, tx))
+	hashes, root, err := audit.Append(r, &tree{ctx: ctx, q: tx})
 	if err != nil {
 		return err
 	}
@@ -107,35 +111,39 @@ func (s *seal) add(ctx context.Context, tx database.Querier, r audit.Record) err
 	return database.Insert(ctx, tx, "insert into audit_checkpoints (size, note)", [][]any{{r.Index + 1, string(signed)}}, "")
 }
 
-// hashReader reads the hashes of the tree.
-func hashReader(ctx context.Context, q database.Querier) tlog.HashReader {
-	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		found := map[int64]tlog.Hash{}
-		err := database.EachIn(ctx, q, "select idx, hash from audit_hashes where idx in %s", indexes, func(rows *sql.Rows) error {
-			var (
-				index int64
-				text  string
-			)
-			if err := rows.Scan(&index, &text); err != nil {
-				return err
-			}
-			hash, err := tlog.ParseHash(text)
-			found[index] = hash
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		hashes := make([]tlog.Hash, 0, len(indexes))
-		for _, i := range indexes {
-			hash, ok := found[i]
-			if !ok {
-				return nil, fmt.Errorf("hash %d of the audit log is missing", i)
-			}
-			hashes = append(hashes, hash)
-		}
-		return hashes, nil
+// tree reads the hashes of the tree. That the database could not be asked is in
+// failed afterwards: it says nothing about the log.
+type tree struct {
+	ctx    context.Context
+	q      database.Querier
+	failed error
+}
+
+// ReadHashes implements tlog.HashReader. A hash that is missing, or isn't one, is
+// an error of the log's.
+func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	found := map[int64]string{}
+	t.failed = database.EachIn(t.ctx, t.q, "select idx, hash from audit_hashes where idx in %s", indexes, func(rows *sql.Rows) error {
+		var (
+			index int64
+			text  string
+		)
+		err := rows.Scan(&index, &text)
+		found[index] = text
+		return err
 	})
+	if t.failed != nil {
+		return nil, t.failed
+	}
+	hashes := make([]tlog.Hash, 0, len(indexes))
+	for _, i := range indexes {
+		hash, err := tlog.ParseHash(found[i])
+		if err != nil {
+			return nil, fmt.Errorf("hash %d of the audit log is %q", i, found[i])
+		}
+		hashes = append(hashes, hash)
+	}
+	return hashes, nil
 }
 
 const recordColumns = "idx, at, actor, action, object, reason, before, after, address"
@@ -294,7 +302,12 @@ func (d *DB) AuditProof(ctx context.Context, index int64) (p audit.Proof, err er
 		if err != nil {
 			return changed(err)
 		}
-		if p, err = audit.Prove(leaf, index, c, signed, hashReader(ctx, q)); err != nil {
+		hashes := &tree{ctx: ctx, q: q}
+		p, err = audit.Prove(leaf, index, c, signed, hashes)
+		if hashes.failed != nil {
+			return hashes.failed
+		}
+		if err != nil {
 			return changed(err)
 		}
 		return nil
@@ -336,7 +349,11 @@ func (d *DB) Continues(ctx context.Context, c audit.Checkpoint) error {
 		if c.Size == 0 {
 			return nil
 		}
-		root, err := tlog.TreeHash(c.Size, hashReader(ctx, q))
+		hashes := &tree{ctx: ctx, q: q}
+		root, err := tlog.TreeHash(c.Size, hashes)
+		if hashes.failed != nil {
+			return hashes.failed
+		}
 		if err != nil || root != c.Root {
 			return inventory.Errorf(inventory.Unavailable, "The audit log isn't the one whose checkpoint was published. signboard audit verify says where it was changed.")
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -255,6 +256,31 @@ func TestAuditLog_failedWritesLeaveNothing(t *testing.T) {
 		s.write(2)
 		if size, err := s.check(); err != nil || size != 5 {
 			t.Errorf("got %d, %v", size, err)
+		}
+	})
+}
+
+// cut is a connection that breaks off when the tree is read.
+type cut struct{ database.Querier }
+
+var errCut = errors.New("the connection broke off")
+
+func (c cut) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if strings.Contains(query, "audit_hashes") {
+		return nil, errCut
+	}
+	return c.Querier.QueryContext(ctx, query, args...)
+}
+
+// TestAuditLog_anOutageIsNoEditedLog holds that a database that could not be asked
+// says nothing about the log.
+func TestAuditLog_anOutageIsNoEditedLog(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		s := newSealed(t, dsn)
+		s.write(5)
+		err := s.db.sql.Read(t.Context(), func(q database.Querier) error { return s.db.seal.holds(t.Context(), cut{q}, 5) })
+		if !errors.Is(err, errCut) || inventory.KindOf(err) != inventory.Internal {
+			t.Errorf("got %v", err)
 		}
 	})
 }
