@@ -58,3 +58,56 @@ func (s *surface) listRegistries(ctx context.Context, in *struct{ Paging }) (*an
 	now := s.Clock().UTC()
 	return listed("registries", found, next, func(r inventory.Registry) Registry { return NewRegistry(r, failing[r.Name], now) }), nil
 }
+
+// syncs adds the calls that start and end syncs.
+func (s *surface) syncs() {
+	call(s, huma.Operation{
+		Method: http.MethodPost, Path: "/registries/{name}/sync", OperationID: "sync-registry", Tags: []string{"Registries"}, DefaultStatus: http.StatusAccepted,
+		Summary:     "Sync a registry now",
+		Description: "Takes a reviewer. The sync begins as soon as somebody works on the registry; list the registries to see how far it is.",
+		Middlewares: s.may(inventory.SyncNow),
+	}, s.syncRegistry, http.StatusNotFound)
+	call(s, huma.Operation{
+		Method: http.MethodPost, Path: "/registries/{name}/cancel", OperationID: "cancel-sync", Tags: []string{"Registries"}, DefaultStatus: http.StatusAccepted,
+		Summary:     "End a registry's sync",
+		Description: "Takes a reviewer. What was read stays, and the rest waits for the next sync. With none to end it is a conflict.",
+		Middlewares: s.may(inventory.SyncNow),
+	}, s.cancelSync, http.StatusNotFound, http.StatusConflict)
+}
+
+// RegistryName is the name of a registry in an address.
+type RegistryName struct {
+	Name string `path:"name" maxLength:"200" doc:"The registry's name in the configuration."`
+}
+
+func (s *surface) syncRegistry(ctx context.Context, in *struct{ RegistryName }) (*answer[Registry], error) {
+	if err := s.Door.SyncNow(ctx, inventory.ActorFrom(ctx), in.Name); err != nil {
+		return nil, err
+	}
+	return s.registry(ctx, in.Name)
+}
+
+func (s *surface) cancelSync(ctx context.Context, in *struct{ RegistryName }) (*answer[Registry], error) {
+	if err := s.Door.CancelSync(ctx, inventory.ActorFrom(ctx), in.Name); err != nil {
+		return nil, err
+	}
+	return s.registry(ctx, in.Name)
+}
+
+// registry is one registry as it is now.
+func (s *surface) registry(ctx context.Context, name string) (*answer[Registry], error) {
+	found, err := s.Registries.Registries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	failing, err := s.Registries.FailingRepositories(ctx, maxFailing)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range found {
+		if r.Name == name {
+			return &answer[Registry]{NewRegistry(r, failing[name], s.Clock().UTC())}, nil
+		}
+	}
+	return nil, inventory.Errorf(inventory.NotFound, "There is no registry called %q.", inventory.Visible(clip(name)))
+}
