@@ -4,13 +4,12 @@ import "time"
 
 // Session is one browser in which somebody is signed in.
 type Session struct {
-	ID          string   // sha256 of the token in the browser's cookie, in hexadecimal
-	Subject     string   // issuer|sub
-	Name        string   // as the provider gave it last
-	Groups      []string // likewise
-	ProviderSID string   // what the provider calls its own session; may be empty
-	Data        []byte   // what is left for the next page
-	Sealed      string   // the provider's tokens, which only the browser's cookie opens; may be empty
+	ID      string   // sha256 of the token in the browser's cookie, in hexadecimal
+	Subject string   // issuer|sub
+	Name    string   // as the provider gave it last
+	Groups  []string // likewise
+	Data    []byte   // what is left for the next page
+	Sealed  string   // the provider's tokens, which only the browser's cookie opens; may be empty
 
 	CreatedAt  time.Time  // when somebody signed in
 	LastSeenAt time.Time  // to about a minute

@@ -9,7 +9,6 @@ create table sessions (
   subject      text   not null, -- issuer|sub
   name         text   not null,
   groups       text   not null, -- JSON: the names that the provider gave last
-  provider_sid text   not null, -- what the provider calls its session, or empty
   data         text   not null, -- base64
   sealed       text   not null, -- the provider's tokens, encrypted with a key that only the session's token yields
   address      text   not null, -- of the last request, to about a minute
@@ -21,4 +20,3 @@ create table sessions (
 );
 create index sessions_expires on sessions (expires_at);
 create index sessions_subject on sessions (subject, last_seen_at);
-create index sessions_provider on sessions (provider_sid) where provider_sid <> '';

@@ -16,7 +16,7 @@ import (
 // handed out is sealed by its caller: whoever reads the database can't take a
 // session over, nor become the person at the provider.
 
-const sessionColumns = "token_hash, subject, name, groups, provider_sid, data, sealed, address, agent, created_at, last_seen_at, expires_at, renew_at"
+const sessionColumns = "token_hash, subject, name, groups, data, sealed, address, agent, created_at, last_seen_at, expires_at, renew_at"
 
 var errNoSession = inventory.Errorf(inventory.NotFound, "There is no such session of yours, or it has ended already.")
 
@@ -27,7 +27,7 @@ func scanSession(scan func(...any) error) (inventory.Session, error) {
 		created, seen, expires int64
 		renew                  sql.NullInt64
 	)
-	err := scan(&s.ID, &s.Subject, &s.Name, &groups, &s.ProviderSID, &data, &s.Sealed, &s.Address, &s.Agent, &created, &seen, &expires, &renew)
+	err := scan(&s.ID, &s.Subject, &s.Name, &groups, &data, &s.Sealed, &s.Address, &s.Agent, &created, &seen, &expires, &renew)
 	if errors.Is(err, sql.ErrNoRows) {
 		return inventory.Session{}, errNoSession
 	}
@@ -60,7 +60,7 @@ func (d *DB) StartSession(ctx context.Context, s inventory.Session, entry invent
 			return err
 		}
 		err := database.Insert(ctx, tx, "insert into sessions ("+sessionColumns+")", [][]any{{
-			s.ID, s.Subject, s.Name, jsonOf(s.Groups), s.ProviderSID, base64.StdEncoding.EncodeToString(s.Data), s.Sealed, s.Address, s.Agent,
+			s.ID, s.Subject, s.Name, jsonOf(s.Groups), base64.StdEncoding.EncodeToString(s.Data), s.Sealed, s.Address, s.Agent,
 			ms(s.CreatedAt), ms(s.LastSeenAt), ms(s.ExpiresAt), msOrNull(s.RenewAt)}}, "")
 		if err != nil {
 			return err
@@ -107,14 +107,14 @@ func (d *DB) ClaimRenewal(ctx context.Context, s inventory.Session, until time.T
 }
 
 // RenewSession stores what the provider says about a person now: Name, Groups,
-// ProviderSID, Sealed and RenewAt of s. It fails with NotFound when the session
-// has ended meanwhile.
+// Sealed and RenewAt of s. It fails with NotFound when the session has ended
+// meanwhile.
 func (d *DB) RenewSession(ctx context.Context, s inventory.Session) error {
 	return d.sql.WriteDurably(ctx, func(tx database.Querier) error {
 		n, err := database.Changed(tx.ExecContext(ctx, `
 			update sessions
-			set name = $1, groups = $2, provider_sid = $3, sealed = $4, renew_at = $5
-			where token_hash = $6`, database.Clean(s.Name), jsonOf(s.Groups), s.ProviderSID, s.Sealed, msOrNull(s.RenewAt), s.ID))
+			set name = $1, groups = $2, sealed = $3, renew_at = $4
+			where token_hash = $5`, database.Clean(s.Name), jsonOf(s.Groups), s.Sealed, msOrNull(s.RenewAt), s.ID))
 		if err == nil && n == 0 {
 			return errNoSession
 		}

@@ -14,7 +14,7 @@ import (
 func (w *world) session(id, subject string) inventory.Session {
 	renew := w.now.Add(10 * time.Minute)
 	return inventory.Session{
-		ID: id, Subject: subject, Name: "Ada", Groups: []string{"a", "b"}, ProviderSID: "sid", Data: []byte("first\x00"), Sealed: "sealed",
+		ID: id, Subject: subject, Name: "Ada", Groups: []string{"a", "b"}, Data: []byte("first\x00"), Sealed: "sealed",
 		CreatedAt: w.now, LastSeenAt: w.now, ExpiresAt: w.now.Add(time.Hour), RenewAt: &renew, Address: "192.0.2.1", Agent: "Firefox",
 	}
 }

@@ -39,7 +39,7 @@ type Listed interface {
 type Renewals interface {
 	// ClaimRenewal reports whether it moved RenewAt from what it is in s.
 	ClaimRenewal(ctx context.Context, s inventory.Session, until time.Time) (bool, error)
-	// RenewSession stores Name, Groups, ProviderSID, Sealed and RenewAt, or fails
+	// RenewSession stores Name, Groups, Sealed and RenewAt, or fails
 	// with NotFound.
 	RenewSession(ctx context.Context, s inventory.Session) error
 }

@@ -170,7 +170,7 @@ func (s *Sessions) askAgain(ctx context.Context, token string, known inventory.S
 		if who.Subject != known.Subject {
 			return known, unaccepted(errors.New("the ID token is about somebody else now"))
 		}
-		next.Name, next.Groups, next.ProviderSID, kept.ID = who.Name, who.Groups, who.SID, raw
+		next.Name, next.Groups, kept.ID = who.Name, who.Groups, raw
 	} else if m.UserInfoURL != "" {
 		said, err := p.userInfo(ctx, m, known.Subject[len(p.Issuer)+1:], answer)
 		if err != nil {

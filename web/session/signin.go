@@ -78,7 +78,7 @@ func (s *Sessions) Callback(w http.ResponseWriter, r *http.Request) error {
 	}
 	now := s.Clock()
 	started := inventory.Session{
-		Subject: p.Subject, Name: p.Name, Groups: p.Groups, ProviderSID: p.SID, CreatedAt: now, LastSeenAt: now, ExpiresAt: s.expiry(now, now),
+		Subject: p.Subject, Name: p.Name, Groups: p.Groups, CreatedAt: now, LastSeenAt: now, ExpiresAt: s.expiry(now, now),
 		Address: Address(r), Agent: clip(r.UserAgent()),
 	}
 	actor := s.actorOf(started)
@@ -123,7 +123,6 @@ type person struct {
 	Subject string // issuer|sub
 	Name    string
 	Groups  []string
-	SID     string // what the provider calls its own session; may be empty
 	tokens  tokens
 }
 
@@ -298,7 +297,7 @@ func (p *provider) vouched(ctx context.Context, m *metadata, raw string, token *
 // section 5.7): names and addresses are only shown, so whether an address was
 // verified doesn't matter.
 func (p *provider) person(ctx context.Context, m *metadata, id *oidc.IDToken, said claims, token *oauth2.Token) (person, error) {
-	who := person{Subject: p.Issuer + "|" + id.Subject, Name: said.text("name", "preferred_username", "email"), SID: said.text("sid")}
+	who := person{Subject: p.Issuer + "|" + id.Subject, Name: said.text("name", "preferred_username", "email")}
 	groups, ok := said.find(p.GroupsClaim)
 	switch {
 	case !ok && said.left(p.GroupsClaim):
