@@ -259,7 +259,7 @@ func TestPeople_comeInThroughDex(t *testing.T) {
 		p.Fill("form[action$='/decisions'] [name=repositories]", "zot/payments/**")
 		p.Fill("form[action$='/decisions'] [name=reason]", "Compared with the team, in person.")
 		p.Press("form[action$='/decisions'] button", "Record the decision")
-		p.Until(`document.body.innerText.includes("Approved.")`)
+		p.Until(`document.readyState === "complete" && document.body.innerText.includes("Approved.")`)
 		p.Open(d.image)
 		for deadline := time.Now().Add(30 * time.Second); !strings.Contains(p.Text(), "We trust this image") && time.Now().Before(deadline); {
 			p.Open(d.image)
@@ -278,7 +278,7 @@ func TestPeople_comeInThroughDex(t *testing.T) {
 		p := d.as(t)
 		p.signIn(ada, "/registries")
 		p.Press("form[action='/registries/zot/test'] button", "Test")
-		p.Until(`document.body.innerText.includes("answers")`)
+		p.Until(`document.readyState === "complete" && document.querySelector("section.tried")?.innerText.includes("answers")`)
 
 		p.Open("/tokens")
 		if !p.Has("details[open] #token-name") {
