@@ -5,6 +5,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -32,6 +33,10 @@ type Facts struct {
 //     on one that is there; each holds even when another place wasn't read;
 //   - invalid and unsigned say something of every place, so they need a look that
 //     read them all; without one the answer is unknown.
+//
+// The verdict names what it rests on. Of several signatures that give the same
+// answer it is the one that does so for longest, then the one whose signer's id
+// sorts first, so that the order in which they are found says nothing.
 func Judge(f Facts, now time.Time) inventory.Verdict {
 	if !f.Checked {
 		return inventory.Verdict{Status: inventory.Unknown, Reason: inventory.ReasonNotChecked, Message: "Nobody has looked at this image yet."}
@@ -63,7 +68,7 @@ func Judge(f Facts, now time.Time) inventory.Verdict {
 			}
 			a := stand(f.Decisions[s.Signer.ID], f.Repository, now)
 			reviewAt = earlier(reviewAt, a.until)
-			if best == nil || a.rank() > answer.rank() {
+			if best == nil || a.rank() > answer.rank() || a.rank() == answer.rank() && outlasts(s, a, best, answer) {
 				best, answer = s, a
 			}
 		case inventory.OutcomeUnverifiable:
@@ -87,16 +92,19 @@ func Judge(f Facts, now time.Time) inventory.Verdict {
 	switch {
 	case best != nil && answer.reason == inventory.ReasonOK:
 		verdict.Status, verdict.Reason = inventory.Trusted, inventory.ReasonOK
+		verdict.Basis = inventory.Basis{Signature: best, Decision: answer.decision}
 		verdict.Message = fmt.Sprintf("Signed by %s, who is approved for this repository.", Name(*best.Signer))
 		if len(failed) > 0 {
 			verdict.Message += fmt.Sprintf(" %s failed: %s", count(len(failed), "other signature"), failed[0].Message)
 		}
 	case best != nil:
 		verdict.Status, verdict.Reason = inventory.Unapproved, answer.reason
+		verdict.Basis = inventory.Basis{Signature: best, Decision: answer.decision}
 		verdict.Message = fmt.Sprintf("Signed by %s: %s", Name(*best.Signer), answer.sentence())
 	case hidden != nil:
 		verdict.Status, verdict.Reason = inventory.Unverifiable, hidden.Reason
 		verdict.Message = hidden.Message
+		verdict.Basis = inventory.Basis{Signature: hidden}
 	case failure != nil:
 		verdict.Status, verdict.Reason = inventory.Unknown, failure.Reason
 		verdict.Message = "This could not be checked: " + lowerFirst(failure.Message)
@@ -104,6 +112,7 @@ func Judge(f Facts, now time.Time) inventory.Verdict {
 	case len(failed) > 0:
 		verdict.Status, verdict.Reason = inventory.Failed, failed[0].Reason
 		verdict.Message = failed[0].Message
+		verdict.Basis = inventory.Basis{Signature: &failed[0]}
 		if len(failed) > 1 {
 			verdict.Message = fmt.Sprintf("All %d signatures failed. %s", len(failed), failed[0].Message)
 		}
@@ -124,6 +133,8 @@ type standing struct {
 	reason  inventory.Reason
 	until   *time.Time // when an approval that counts now runs out
 	expired *time.Time // when the approval that counted ran out
+
+	decision *inventory.Decision // the one that says so; nil when nobody decided
 }
 
 // rank orders standings by how close they are to trust, so that of several
@@ -164,38 +175,37 @@ func (s standing) sentence() string {
 // older; approvals after it count, each with its own scope and expiry.
 func stand(decisions []inventory.Decision, repository string, now time.Time) standing {
 	answer := standing{reason: inventory.ReasonSignerNotApproved}
-	for _, d := range decisions {
+	for i := range decisions {
+		d := &decisions[i]
 		state := d.StateAt(now)
 		switch {
 		case state != inventory.StateActive && state != inventory.StateExpired:
 			// Proposed, or ended by a later decision that is read on its own.
 		case d.Verb == inventory.Reject:
-			return answer.or(inventory.ReasonSignerRejected)
+			return answer.or(inventory.ReasonSignerRejected, d)
 		case d.Verb == inventory.Revoke:
-			return answer.or(inventory.ReasonApprovalRevoked)
+			return answer.or(inventory.ReasonApprovalRevoked, d)
 		case state == inventory.StateExpired:
 			if d.Covers(repository) {
-				answer = answer.stronger(standing{reason: inventory.ReasonApprovalExpired, expired: d.ExpiresAt})
+				answer = answer.stronger(standing{reason: inventory.ReasonApprovalExpired, expired: d.ExpiresAt, decision: d})
 			}
 		case !d.Covers(repository):
-			answer = answer.stronger(standing{reason: inventory.ReasonOutOfScope})
+			answer = answer.stronger(standing{reason: inventory.ReasonOutOfScope, decision: d})
 		case d.ExpiresAt == nil:
-			return standing{reason: inventory.ReasonOK}
+			return standing{reason: inventory.ReasonOK, decision: d}
 		default:
-			until := d.ExpiresAt
-			if answer.until != nil && answer.until.After(*until) {
-				until = answer.until
+			if answer.until == nil || answer.until.Before(*d.ExpiresAt) {
+				answer = standing{reason: inventory.ReasonOK, until: d.ExpiresAt, decision: d}
 			}
-			answer = standing{reason: inventory.ReasonOK, until: until}
 		}
 	}
 	return answer
 }
 
 // or is what a reject or a revoke leaves: the newer answer, if there is one.
-func (s standing) or(reason inventory.Reason) standing {
+func (s standing) or(reason inventory.Reason, d *inventory.Decision) standing {
 	if s.reason == inventory.ReasonSignerNotApproved {
-		return standing{reason: reason}
+		return standing{reason: reason, decision: d}
 	}
 	return s
 }
@@ -205,6 +215,36 @@ func (s standing) stronger(other standing) standing {
 		return other
 	}
 	return s
+}
+
+// outlasts reports whether a signature is to be named rather than another one
+// that gives the same answer.
+func outlasts(s *inventory.Signature, a standing, t *inventory.Signature, b standing) bool {
+	order := later(a.until, b.until)
+	if order == 0 {
+		order = later(ends(s), ends(t))
+	}
+	return cmp.Or(order, cmp.Compare(t.Signer.ID, s.Signer.ID)) > 0
+}
+
+// later compares two ends; nil is none, and later than any.
+func later(a, b *time.Time) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	return a.Compare(*b)
+}
+
+func ends(s *inventory.Signature) *time.Time {
+	if s.Expires == nil {
+		return nil
+	}
+	return &s.Expires.At
 }
 
 // Name is a signer as a sentence names it. Characters that could change how
