@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -176,4 +177,70 @@ func TestCheckpointFile_keepsALaterOne(t *testing.T) {
 	if o.read("checkpoint.txt") != later || !strings.HasPrefix(later, "localhost:8080\n2\n") {
 		t.Errorf("published is %q, and was %q", o.read("checkpoint.txt"), later)
 	}
+}
+
+// proof downloads the proof of an entry, as its page offers it.
+func (o office) proof(index int64, file string) {
+	o.Helper()
+	c, err := loadConfig(o.path("signboard.yaml"), nil)
+	if err != nil {
+		o.Fatal(err)
+	}
+	a, err := open(o.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		o.Fatal(err)
+	}
+	defer a.close()
+	p, err := a.store.AuditProof(o.Context(), index)
+	if err != nil {
+		o.Fatal(err)
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		o.Fatal(err)
+	}
+	o.write(file, string(text))
+}
+
+// TestAuditVerify_aProofNeedsNeitherDatabaseNorConfiguration is what an auditor
+// does a year later, on another machine.
+func TestAuditVerify_aProofNeedsNeitherDatabaseNorConfiguration(t *testing.T) {
+	o := newOffice(t)
+	for i := range 5 {
+		o.token(fmt.Sprint("pipeline-", i))
+	}
+	o.proof(3, "proof.json")
+	_, public, _ := strings.Cut(strings.TrimSpace(o.read("board.audit-key")), "\n")
+	o.write("key.txt", public+"\n")
+	other := newOffice(t)
+	other.token("x")
+	_, foreign, _ := strings.Cut(strings.TrimSpace(other.read("board.audit-key")), "\n")
+
+	run := func(code int, says string, args ...string) {
+		t.Helper()
+		var b bytes.Buffer
+		got := run(t.Context(), append([]string{"audit", "verify"}, args...), strings.NewReader(""), &b, &b)
+		if got != code || !strings.Contains(b.String(), says) {
+			t.Errorf("signboard audit verify %s ends with %d and says %q; want %d and %q", strings.Join(args, " "), got, b.String(), code, says)
+		}
+	}
+	t.Chdir(t.TempDir()) // where there is no configuration
+	proof := o.path("proof.json")
+	for _, key := range []string{public, o.path("key.txt"), o.path("board.audit-key")} {
+		run(0, "Entry 3 is in the log of localhost:8080 as it was signed at 5 entries", "--proof", proof, "--key", key)
+	}
+	run(0, "token.create", "--proof", proof, "--key", public)
+	run(0, "pipeline-3", "--proof", proof, "--key", public)
+	run(1, "none of the keys signed", "--proof", proof, "--key", foreign)
+	run(2, "NAME+HASH+KEY", "--proof", proof, "--key", o.path("nowhere.txt"))
+	run(2, "signboard.yaml", "--proof", proof)
+	run(2, "not a proof", "--proof", o.path("key.txt"), "--key", public)
+	run(2, "--proof", "--proof", o.path("nowhere.txt"), "--key", public)
+	run(2, "--checkpoint", "--proof", proof, "--key", public, "--checkpoint", proof)
+	o.write("edited.json", strings.Replace(o.read("proof.json"), "pipeline-3", "pipeline-9", 1))
+	run(1, "doesn't hold", "--proof", o.path("edited.json"), "--key", public)
+	o.write("moved.json", strings.Replace(o.read("proof.json"), `"index":3`, `"index":2`, 1))
+	run(1, "doesn't hold", "--proof", o.path("moved.json"), "--key", public)
+
+	o.expect(0, "Entry 3 is in the log", "audit", "verify", "--proof", proof) // with the key of the configuration
 }

@@ -114,6 +114,8 @@ func plural(n int, noun string) string {
 		return "1 " + noun
 	case noun == "repository":
 		return fmt.Sprintf("%d repositories", n)
+	case noun == "entry":
+		return fmt.Sprintf("%d entries", n)
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

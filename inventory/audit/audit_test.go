@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -310,6 +311,14 @@ func TestProof_provesEachEntryAndNothingElse(t *testing.T) {
 		if got, err := p.Check(keys); err != nil || got != r {
 			t.Fatalf("entry %d: got %+v, %v", i, got, err)
 		}
+		written, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := audit.ReadProof(written)
+		if err != nil || !reflect.DeepEqual(again, p) {
+			t.Fatalf("entry %d: its proof is read back as %+v, %v", i, again, err)
+		}
 		for name, bad := range map[string]func(p audit.Proof) audit.Proof{
 			"another index":      func(p audit.Proof) audit.Proof { p.Index = (p.Index + 1) % 13; return p },
 			"no such index":      func(p audit.Proof) audit.Proof { p.Index = 13; return p },
@@ -334,6 +343,21 @@ func TestProof_provesEachEntryAndNothingElse(t *testing.T) {
 	leaf, _ := changed.Leaf()
 	if _, err := audit.Prove(leaf, 3, c, last, b.hashes); err == nil {
 		t.Error("a changed entry is proved")
+	}
+}
+
+func TestReadProof_refusesWhatIsNone(t *testing.T) {
+	for name, text := range map[string]string{
+		"nothing":        "",
+		"another object": `{"items":[],"next_cursor":null}`,
+		"no hashes":      `{"index":0,"leaf":"{}","hashes":["AAAA"],"checkpoint":"x"}`,
+		"twice":          `{"index":0,"index":1,"leaf":"{}","hashes":[],"checkpoint":"x"}`,
+		"two documents":  `{"index":0,"leaf":"{}","hashes":[],"checkpoint":"x"} {}`,
+		"huge":           strings.Repeat(" ", 17<<20) + `{"index":0,"leaf":"{}","hashes":[],"checkpoint":"x"}`,
+	} {
+		if _, err := audit.ReadProof([]byte(text)); inventory.KindOf(err) != inventory.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
