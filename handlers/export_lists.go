@@ -71,7 +71,7 @@ func (e Export) Signer(w http.ResponseWriter, r *http.Request) error {
 		name:    fileName("signers", string(f.Standing), string(f.Kind)),
 		columns: []string{"id", "kind", "name", "standing", "images", "waiting", "first_seen", "last_seen", "registered_at", "registered_by"},
 		page: func(ctx context.Context, p inventory.Page) ([]inventory.Signer, string, error) {
-			list, next, err := e.Signers.Signers(ctx, f.Standing, f.Kind, p, now)
+			list, next, err := e.Signers.Signers(ctx, f, p, now)
 			return unseen(list, seen, func(s inventory.Signer) inventory.SignerID { return s.ID }), next, err
 		},
 		cells: func(s inventory.Signer) []string {

@@ -66,7 +66,7 @@ func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
 	if p.Quarantines, _, err = o.Quarantines.Quarantines(ctx, true, inventory.Page{Limit: 5}, frame.Now); err != nil {
 		return err
 	}
-	waiting, _, err := o.Signers.Signers(ctx, inventory.Pending, "", inventory.Page{Limit: 50}, frame.Now)
+	waiting, _, err := o.Signers.Signers(ctx, inventory.SignerFilter{Standing: inventory.Pending}, inventory.Page{Limit: 50}, frame.Now)
 	if err != nil {
 		return err
 	}

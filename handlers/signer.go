@@ -14,7 +14,7 @@ import (
 
 // SignerStore is what the pages about signers read.
 type SignerStore interface {
-	Signers(ctx context.Context, standing inventory.Standing, kind inventory.SignerKind, p inventory.Page, now time.Time) ([]inventory.Signer, string, error)
+	Signers(ctx context.Context, f inventory.SignerFilter, p inventory.Page, now time.Time) ([]inventory.Signer, string, error)
 	Signer(ctx context.Context, id inventory.SignerID, now time.Time) (inventory.Signer, error)
 	SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, error)
 }
@@ -45,7 +45,7 @@ func (s Signer) List(w http.ResponseWriter, r *http.Request) error {
 	if p.Counts, err = s.Around.Standings(r.Context(), frame.Now); err != nil {
 		return err
 	}
-	if p.Signers, p.Next, err = s.Store.Signers(r.Context(), standing, "", page(r), frame.Now); err != nil {
+	if p.Signers, p.Next, err = s.Store.Signers(r.Context(), inventory.SignerFilter{Standing: standing}, page(r), frame.Now); err != nil {
 		return err
 	}
 	return show(w, r, http.StatusOK, p)

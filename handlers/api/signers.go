@@ -13,7 +13,7 @@ import (
 
 // SignerStore is what the calls about signers read.
 type SignerStore interface {
-	Signers(ctx context.Context, standing inventory.Standing, kind inventory.SignerKind, p inventory.Page, now time.Time) ([]inventory.Signer, string, error)
+	Signers(ctx context.Context, f inventory.SignerFilter, p inventory.Page, now time.Time) ([]inventory.Signer, string, error)
 	Signer(ctx context.Context, id inventory.SignerID, now time.Time) (inventory.Signer, error)
 	SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, error)
 }
@@ -47,7 +47,7 @@ func (s *surface) listSigners(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := s.Signers.Signers(ctx, filter.Standing, filter.Kind, page, s.Clock().UTC())
+	found, next, err := s.Signers.Signers(ctx, filter, page, s.Clock().UTC())
 	if err != nil {
 		return nil, err
 	}

@@ -144,7 +144,7 @@ func TestStaleVerdicts_approvalRunsOut(t *testing.T) {
 		if s := standing(); s[inventory.Expired] != 1 {
 			t.Errorf("after its end standings are %v", s)
 		}
-		expired, _, err := w.db.Signers(t.Context(), inventory.Expired, "", inventory.Page{}, w.now)
+		expired, _, err := w.db.Signers(t.Context(), inventory.SignerFilter{Standing: inventory.Expired}, inventory.Page{}, w.now)
 		w.must(err)
 		if len(expired) != 1 || expired[0].Standing != inventory.Expired {
 			t.Errorf("expired signers are %+v", expired)

@@ -320,7 +320,7 @@ func TestSigners_mostWaitingFirst(t *testing.T) {
 		w.decide(11, inventory.Reject, nil)
 		var listed []inventory.Signer
 		for p := (inventory.Page{Limit: 2}); ; {
-			page, next, err := w.db.Signers(t.Context(), inventory.Pending, inventory.KeySigner, p, w.now)
+			page, next, err := w.db.Signers(t.Context(), inventory.SignerFilter{Standing: inventory.Pending, Kind: inventory.KeySigner}, p, w.now)
 			w.must(err)
 			listed = append(listed, page...)
 			if p.Cursor = next; next == "" {
@@ -339,7 +339,7 @@ func TestSigners_mostWaitingFirst(t *testing.T) {
 				t.Errorf("%s comes after one with fewer waiting", s.ID)
 			}
 		}
-		rejected, _, err := w.db.Signers(t.Context(), inventory.Rejected, "", inventory.Page{}, w.now)
+		rejected, _, err := w.db.Signers(t.Context(), inventory.SignerFilter{Standing: inventory.Rejected}, inventory.Page{}, w.now)
 		w.must(err)
 		if len(rejected) != 1 || rejected[0].ID != keyID(11) {
 			t.Errorf("rejected are %+v", rejected)

@@ -118,9 +118,9 @@ func readings() []pageReading {
 		{"signers", func(ctx context.Context, w *world) error {
 			for _, standing := range []inventory.Standing{"", inventory.Pending} {
 				for _, kind := range []inventory.SignerKind{"", inventory.KeySigner} {
-					_, next, err := w.db.Signers(ctx, standing, kind, inventory.Page{Limit: 10}, w.now)
+					_, next, err := w.db.Signers(ctx, inventory.SignerFilter{Standing: standing, Kind: kind}, inventory.Page{Limit: 10}, w.now)
 					if err == nil {
-						_, _, err = w.db.Signers(ctx, standing, kind, inventory.Page{Limit: 10, Cursor: next}, w.now)
+						_, _, err = w.db.Signers(ctx, inventory.SignerFilter{Standing: standing, Kind: kind}, inventory.Page{Limit: 10, Cursor: next}, w.now)
 					}
 					if err != nil {
 						return err

@@ -87,22 +87,21 @@ func (d *DB) Standings(ctx context.Context, now time.Time) (map[inventory.Standi
 // database that can't be written to must still be readable.
 func (d *DB) refresh(ctx context.Context, now time.Time) { _ = d.freshen(ctx, now) }
 
-// Signers lists the signers with a standing at now (any when it is empty) and
-// of a kind (any when it is empty): those with the most images waiting first,
-// then by id. Decisions are left out.
-func (d *DB) Signers(ctx context.Context, standing inventory.Standing, kind inventory.SignerKind, p inventory.Page, now time.Time) ([]inventory.Signer, string, error) {
+// Signers lists the signers that a filter selects, as they stand at now: those
+// with the most images waiting first, then by id. Decisions are left out.
+func (d *DB) Signers(ctx context.Context, f inventory.SignerFilter, p inventory.Page, now time.Time) ([]inventory.Signer, string, error) {
 	waiting, id, err := cursorPair(p.Cursor)
 	if err != nil {
 		return nil, "", err
 	}
 	d.refresh(ctx, now)
 	condition, args := "", []any{}
-	if standing != "" {
-		args = append(args, standing)
+	if f.Standing != "" {
+		args = append(args, f.Standing)
 		condition += fmt.Sprintf("standing = $%d and ", len(args))
 	}
-	if kind != "" {
-		args = append(args, kind)
+	if f.Kind != "" {
+		args = append(args, f.Kind)
 		condition += fmt.Sprintf("kind = $%d and ", len(args))
 	}
 	var list []inventory.Signer
