@@ -1,6 +1,9 @@
 package inventory
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Verb is what a decision about a signer says.
 type Verb string
@@ -41,15 +44,21 @@ type Decider struct {
 // Decision is what somebody decided about a signer: a verb, the repositories
 // it covers, until when, and why. A reason is always there.
 type Decision struct {
-	ID           string        `json:"id"`
-	Signer       SignerID      `json:"signer"`
-	Verb         Verb          `json:"decision"`
-	Repositories []Glob        `json:"repositories"` // over "registry/repository"; reject and revoke cover everything
-	Reason       string        `json:"reason"`
-	ExpiresAt    *time.Time    `json:"expires_at"`
-	State        DecisionState `json:"state"`
-	DecidedBy    []Decider     `json:"decided_by"`
-	Revision     int64         `json:"revision"` // the signer's revision that this decision made
+	ID           string   `json:"id"`
+	Signer       SignerID `json:"signer"`
+	Verb         Verb     `json:"decision"`
+	Repositories []Glob   `json:"repositories"` // over "registry/repository"; reject and revoke cover everything
+	// Identities is the pattern of an approval that covers more identities of the
+	// signer's issuer than the signer itself; empty for the signer alone.
+	Identities IdentityPattern `json:"identities,omitempty"`
+	// Roots are the roots of trust, as configured, whose word an approval of a
+	// keyless signer goes by; empty for any.
+	Roots     []string      `json:"roots,omitempty"`
+	Reason    string        `json:"reason"`
+	ExpiresAt *time.Time    `json:"expires_at"`
+	State     DecisionState `json:"state"`
+	DecidedBy []Decider     `json:"decided_by"`
+	Revision  int64         `json:"revision"` // the signer's revision that this decision made
 }
 
 // StateAt is the state at a moment: an active decision past its expiry is
@@ -59,6 +68,12 @@ func (d Decision) StateAt(now time.Time) DecisionState {
 		return StateExpired
 	}
 	return d.State
+}
+
+// Accepts reports whether the decision goes by the word of a root of trust,
+// given as Signature.Domain.
+func (d Decision) Accepts(root string) bool {
+	return len(d.Roots) == 0 || slices.Contains(d.Roots, root)
 }
 
 // Covers reports whether the decision's scope holds the repository, given as

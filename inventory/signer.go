@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -89,10 +90,23 @@ type Signer struct {
 	Waiting      int        `json:"waiting"`             // of those, the ones that are unapproved
 	Revision     int64      `json:"revision"`            // grows with every decision about it
 	Decisions    []Decision `json:"decisions,omitempty"` // newest first
+	// Lent are approvals of other signers whose patterns match this one, newest
+	// first: active ones, and those that ran out or were revoked.
+	Lent []Decision `json:"lent,omitempty"`
+	// Roots are the roots of trust that verified signatures of a keyless signer
+	// came through so far, sorted.
+	Roots []string `json:"roots,omitempty"`
 }
 
-// StandingAt derives a signer's standing from the decisions about it, newest
-// first, at a moment. Scope doesn't matter here: a signer approved anywhere is
+// Counting are the decisions that count for the signer, as Judge and StandingAt
+// read them: its own, newest first, and then those that others lend it.
+func (s Signer) Counting() []Decision {
+	return slices.Concat(s.Decisions, s.Lent)
+}
+
+// StandingAt derives a signer's standing from the decisions that count for it
+// (see Counting) at a moment. What others lend it comes after its own, so that a
+// rejection or a revocation of the signer itself ends that, too. Scope doesn't matter here: a signer approved anywhere is
 // approved, and whether that covers an image is policy's to say.
 func StandingAt(decisions []Decision, now time.Time) Standing {
 	standing := Pending

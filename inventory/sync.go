@@ -218,8 +218,9 @@ type StoredEvidence struct {
 	Signatures []Signature
 }
 
-// Decisions are all decisions about some signers, newest first each, and the
-// revision of the whole set: it grows with every decision about anybody.
+// Decisions are all decisions that count for some signers: for each its own,
+// newest first, and then the approvals of others whose patterns match it. The
+// revision is of the whole set: it grows with every decision about anybody.
 type Decisions struct {
 	BySigner map[SignerID][]Decision
 	Revision int64

@@ -23,7 +23,8 @@ type Facts struct {
 	Failure    *inventory.LookError
 	Signatures []inventory.Signature
 
-	// Decisions about the signers of the signatures, newest first each.
+	// Decisions that count for the signers of the signatures, as
+	// inventory.Decisions has them.
 	Decisions map[inventory.SignerID][]inventory.Decision
 }
 
@@ -66,7 +67,7 @@ func Judge(f Facts, now time.Time) inventory.Verdict {
 				unread = &inventory.Signature{Reason: inventory.ReasonNotChecked, Message: "A signature was found, but not who made it."}
 				continue
 			}
-			a := stand(f.Decisions[s.Signer.ID], f.Repository, now)
+			a := stand(*s, f.Decisions[s.Signer.ID], f.Repository, now)
 			reviewAt = earlier(reviewAt, a.until)
 			if best == nil || a.rank() > answer.rank() || a.rank() == answer.rank() && outlasts(s, a, best, answer) {
 				best, answer = s, a
@@ -93,14 +94,14 @@ func Judge(f Facts, now time.Time) inventory.Verdict {
 	case best != nil && answer.reason == inventory.ReasonOK:
 		verdict.Status, verdict.Reason = inventory.Trusted, inventory.ReasonOK
 		verdict.Basis = inventory.Basis{Signature: best, Decision: answer.decision}
-		verdict.Message = fmt.Sprintf("Signed by %s, who is approved for this repository.", Name(*best.Signer))
+		verdict.Message = fmt.Sprintf("Signed by %s, who is approved for this repository%s.", Name(*best.Signer), lender(answer.decision, best.Signer.ID))
 		if len(failed) > 0 {
 			verdict.Message += fmt.Sprintf(" %s failed: %s", count(len(failed), "other signature"), failed[0].Message)
 		}
 	case best != nil:
 		verdict.Status, verdict.Reason = inventory.Unapproved, answer.reason
 		verdict.Basis = inventory.Basis{Signature: best, Decision: answer.decision}
-		verdict.Message = fmt.Sprintf("Signed by %s: %s", Name(*best.Signer), answer.sentence())
+		verdict.Message = fmt.Sprintf("Signed by %s: %s", Name(*best.Signer), answer.sentence(*best))
 	case hidden != nil:
 		verdict.Status, verdict.Reason = inventory.Unverifiable, hidden.Reason
 		verdict.Message = hidden.Message
@@ -128,11 +129,13 @@ func Judge(f Facts, now time.Time) inventory.Verdict {
 	return verdict
 }
 
-// standing is what the decisions about one signer mean for one repository.
+// standing is what the decisions about one signer mean for one signature on an
+// image of one repository.
 type standing struct {
 	reason  inventory.Reason
 	until   *time.Time // when an approval that counts now runs out
 	expired *time.Time // when the approval that counted ran out
+	foreign bool       // the decision is an approval that goes by another root of trust
 
 	decision *inventory.Decision // the one that says so; nil when nobody decided
 }
@@ -142,12 +145,15 @@ type standing struct {
 func (s standing) rank() int {
 	switch s.reason {
 	case inventory.ReasonOK:
-		return 6
+		return 7
 	case inventory.ReasonApprovalExpired:
-		return 5
+		return 6
 	case inventory.ReasonOutOfScope:
-		return 4
+		return 5
 	case inventory.ReasonSignerNotApproved:
+		if s.foreign {
+			return 4
+		}
 		return 3
 	case inventory.ReasonApprovalRevoked:
 		return 2
@@ -157,34 +163,85 @@ func (s standing) rank() int {
 	return 0
 }
 
-func (s standing) sentence() string {
+func (s standing) sentence(of inventory.Signature) string {
+	through := lender(s.decision, of.Signer.ID)
 	switch s.reason {
 	case inventory.ReasonApprovalExpired:
-		return fmt.Sprintf("the approval ran out on %s.", s.expired.UTC().Format("2 January 2006"))
+		return fmt.Sprintf("the approval%s ran out on %s.", through, day(*s.expired))
 	case inventory.ReasonOutOfScope:
-		return "the signer is approved, but not for this repository."
+		return fmt.Sprintf("the signer is approved%s, but not for this repository.", through)
 	case inventory.ReasonApprovalRevoked:
-		return "the approval was revoked."
+		return fmt.Sprintf("the approval%s was revoked.", through)
 	case inventory.ReasonSignerRejected:
 		return "a reviewer rejected this signer."
+	}
+	if s.foreign {
+		return fmt.Sprintf("the signer is approved%s where %s vouches for it, and here %s does.", through, roots(s.decision.Roots), roots([]string{of.Domain}))
 	}
 	return "the signature holds, but nobody has approved this signer yet."
 }
 
-// stand reads decisions newest first. A reject or a revoke ends everything
-// older; approvals after it count, each with its own scope and expiry.
-func stand(decisions []inventory.Decision, repository string, now time.Time) standing {
+// lender says by which pattern, and whose, an approval counts that is about
+// another signer; nothing for one of the signer's own.
+func lender(d *inventory.Decision, id inventory.SignerID) string {
+	if d == nil || !d.Lends(id) {
+		return ""
+	}
+	said := fmt.Sprintf(" by the pattern %s", inventory.Visible(string(d.Identities)))
+	for i, by := range d.DecidedBy {
+		if i == 0 {
+			said += " of "
+		} else {
+			said += " and "
+		}
+		said += fmt.Sprintf("%s, %s", inventory.Visible(by.Name), day(by.At))
+	}
+	return said
+}
+
+func day(t time.Time) string { return t.UTC().Format("2 January 2006") }
+
+// roots names roots of trust in a sentence.
+func roots(names []string) string {
+	if len(names) == 0 || names[0] == "" {
+		return "a root without a name"
+	}
+	quoted := make([]string, 0, len(names))
+	for _, n := range names {
+		quoted = append(quoted, fmt.Sprintf("%q", inventory.Visible(n)))
+	}
+	return "the root " + strings.Join(quoted, " or ")
+}
+
+// stand reads the decisions that count for a signature's signer: its own newest
+// first, and then what others lend it. A reject or a revoke ends everything after
+// it in that order; approvals before it count, each with its own scope, roots and
+// expiry.
+func stand(sig inventory.Signature, decisions []inventory.Decision, repository string, now time.Time) standing {
 	answer := standing{reason: inventory.ReasonSignerNotApproved}
 	for i := range decisions {
 		d := &decisions[i]
 		state := d.StateAt(now)
+		lent := d.Lends(sig.Signer.ID)
+		if lent && d.Verb != inventory.Approve {
+			continue
+		}
 		switch {
+		case state == inventory.StateRevoked && lent:
+			// What ended it is about the other signer, and isn't read here.
+			if d.Covers(repository) && d.Accepts(sig.Domain) {
+				answer = answer.stronger(standing{reason: inventory.ReasonApprovalRevoked, decision: d})
+			}
 		case state != inventory.StateActive && state != inventory.StateExpired:
 			// Proposed, or ended by a later decision that is read on its own.
 		case d.Verb == inventory.Reject:
-			return answer.or(inventory.ReasonSignerRejected, d)
+			return answer.or(standing{reason: inventory.ReasonSignerRejected, decision: d})
 		case d.Verb == inventory.Revoke:
-			return answer.or(inventory.ReasonApprovalRevoked, d)
+			return answer.or(standing{reason: inventory.ReasonApprovalRevoked, decision: d})
+		case !d.Accepts(sig.Domain):
+			if state == inventory.StateActive && d.Covers(repository) {
+				answer = answer.stronger(standing{reason: inventory.ReasonSignerNotApproved, decision: d, foreign: true})
+			}
 		case state == inventory.StateExpired:
 			if d.Covers(repository) {
 				answer = answer.stronger(standing{reason: inventory.ReasonApprovalExpired, expired: d.ExpiresAt, decision: d})
@@ -193,25 +250,25 @@ func stand(decisions []inventory.Decision, repository string, now time.Time) sta
 			answer = answer.stronger(standing{reason: inventory.ReasonOutOfScope, decision: d})
 		case d.ExpiresAt == nil:
 			return standing{reason: inventory.ReasonOK, decision: d}
+		case answer.reason == inventory.ReasonOK && !d.ExpiresAt.After(*answer.until):
+			// One that lasts longer counts already.
 		default:
-			if answer.until == nil || answer.until.Before(*d.ExpiresAt) {
-				answer = standing{reason: inventory.ReasonOK, until: d.ExpiresAt, decision: d}
-			}
+			answer = standing{reason: inventory.ReasonOK, until: d.ExpiresAt, decision: d}
 		}
 	}
 	return answer
 }
 
 // or is what a reject or a revoke leaves: the newer answer, if there is one.
-func (s standing) or(reason inventory.Reason, d *inventory.Decision) standing {
-	if s.reason == inventory.ReasonSignerNotApproved {
-		return standing{reason: reason, decision: d}
+func (s standing) or(ended standing) standing {
+	if s.decision == nil {
+		return ended
 	}
 	return s
 }
 
 func (s standing) stronger(other standing) standing {
-	if other.rank() > s.rank() {
+	if s.decision == nil || other.rank() > s.rank() {
 		return other
 	}
 	return s

@@ -19,49 +19,72 @@ type decider struct {
 	At      int64  `json:"at"`
 }
 
-const decisionColumns = "id, signer_id, verb, repositories, reason, expires_at, state, decided_by, revision"
+const decisionColumns = "id, signer_id, verb, repositories, reason, expires_at, state, decided_by, revision, identities, roots"
 
-// decisions reads all decisions about some signers, newest first each.
+func scanDecision(row interface{ Scan(...any) error }) (inventory.Decision, error) {
+	var (
+		d                  inventory.Decision
+		expires            sql.NullInt64
+		globs, text, roots string
+		by                 []decider
+	)
+	err := row.Scan(&d.ID, &d.Signer, &d.Verb, &globs, &d.Reason, &expires, &d.State, &text, &d.Revision, &d.Identities, &roots)
+	if err != nil {
+		return d, err
+	}
+	d.ExpiresAt = timeOrNil(expires)
+	if err := fromJSON(globs, &d.Repositories); err != nil {
+		return d, err
+	}
+	if err := fromJSON(roots, &d.Roots); err != nil {
+		return d, err
+	}
+	if err := fromJSON(text, &by); err != nil {
+		return d, err
+	}
+	for _, b := range by {
+		d.DecidedBy = append(d.DecidedBy, inventory.Decider{Name: b.Name, Subject: b.Subject, At: timeOf(b.At)})
+	}
+	return d, nil
+}
+
+// decisions reads the decisions about some signers, newest first each.
 func decisions(ctx context.Context, q database.Querier, signers []inventory.SignerID) (map[inventory.SignerID][]inventory.Decision, error) {
 	signers = slices.Clone(signers)
 	slices.Sort(signers)
 	all := map[inventory.SignerID][]inventory.Decision{}
 	err := database.EachIn(ctx, q, "select "+decisionColumns+" from decisions where signer_id in %s order by signer_id, revision desc", slices.Compact(signers),
 		func(rows *sql.Rows) error {
-			var (
-				d           inventory.Decision
-				expires     sql.NullInt64
-				globs, text string
-				by          []decider
-			)
-			if err := rows.Scan(&d.ID, &d.Signer, &d.Verb, &globs, &d.Reason, &expires, &d.State, &text, &d.Revision); err != nil {
-				return err
-			}
-			d.ExpiresAt = timeOrNil(expires)
-			if err := fromJSON(globs, &d.Repositories); err != nil {
-				return err
-			}
-			if err := fromJSON(text, &by); err != nil {
-				return err
-			}
-			for _, b := range by {
-				d.DecidedBy = append(d.DecidedBy, inventory.Decider{Name: b.Name, Subject: b.Subject, At: timeOf(b.At)})
-			}
+			d, err := scanDecision(rows)
 			all[d.Signer] = append(all[d.Signer], d)
-			return nil
+			return err
 		})
 	return all, err
 }
 
-// Decisions returns all decisions about some signers, newest first each, and
-// the revision of the decisions about everybody.
+// counting reads the decisions that count for some signers: for each its own,
+// newest first, and then the approvals that others lend it.
+func counting(ctx context.Context, q database.Querier, signers []inventory.SignerID) (map[inventory.SignerID][]inventory.Decision, error) {
+	all, err := decisions(ctx, q, signers)
+	if err != nil {
+		return nil, err
+	}
+	lent, err := lending(ctx, q, signers)
+	for id, more := range lent {
+		all[id] = append(all[id], more...)
+	}
+	return all, err
+}
+
+// Decisions returns all decisions that count for some signers, and the revision
+// of the decisions about everybody.
 func (d *DB) Decisions(ctx context.Context, signers []inventory.SignerID) (inventory.Decisions, error) {
 	var answer inventory.Decisions
 	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
 		if answer.Revision, err = database.Value[int64](ctx, q, "select value from revisions where name = 'decisions'"); err != nil {
 			return err
 		}
-		answer.BySigner, err = decisions(ctx, q, signers)
+		answer.BySigner, err = counting(ctx, q, signers)
 		return err
 	})
 	return answer, err
@@ -90,7 +113,13 @@ func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen in
 		} else if n == 0 {
 			return refuseDecision(ctx, tx, dec.Signer)
 		}
-		err = database.ExecIn(ctx, tx, "update decisions set state = $1 where signer_id = $2 and id in %s", ended, inventory.StateRevoked, dec.Signer)
+		// A proposal that a rejection ends was never an approval.
+		unconfirmed := inventory.StateRejected
+		if dec.Verb == inventory.Approve {
+			unconfirmed = inventory.StateRevoked
+		}
+		err = database.ExecIn(ctx, tx, "update decisions set state = case when state = 'proposed' then $1 else $2 end where signer_id = $3 and id in %s", ended,
+			unconfirmed, inventory.StateRevoked, dec.Signer)
 		if err != nil {
 			return err
 		}
@@ -99,13 +128,13 @@ func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen in
 			by = append(by, decider{b.Name, b.Subject, ms(b.At)})
 		}
 		err = database.Insert(ctx, tx, "insert into decisions ("+decisionColumns+")", [][]any{{
-			dec.ID, dec.Signer, dec.Verb, jsonOf(dec.Repositories), dec.Reason, msOrNull(dec.ExpiresAt), dec.State, jsonOf(by), seen + 1}},
+			dec.ID, dec.Signer, dec.Verb, jsonOf(dec.Repositories), dec.Reason, msOrNull(dec.ExpiresAt), dec.State, jsonOf(by), seen + 1, dec.Identities, rootsOf(dec)}},
 			"on conflict (id) do update set state = excluded.state, decided_by = excluded.decided_by, revision = excluded.revision")
 		if err != nil {
 			return err
 		}
 		moved := deltas{}
-		if err := d.restand(ctx, tx, dec.Signer, entry.At, moved); err != nil {
+		if err := d.restand(ctx, tx, []inventory.SignerID{dec.Signer}, entry.At, moved); err != nil {
 			return err
 		}
 		if err := moved.apply(ctx, d, tx, entry.At); err != nil {
@@ -117,6 +146,13 @@ func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen in
 		return fmt.Errorf("storing a decision about %s: %w", dec.Signer, err)
 	}
 	return nil
+}
+
+func rootsOf(d inventory.Decision) string {
+	if len(d.Roots) == 0 {
+		return ""
+	}
+	return jsonOf(d.Roots)
 }
 
 func refuseDecision(ctx context.Context, tx database.Querier, id inventory.SignerID) error {
@@ -132,34 +168,59 @@ func refuseDecision(ctx context.Context, tx database.Querier, id inventory.Signe
 
 // restand derives the standing that lists of signers go by, and the time it
 // holds: an approval's end on either side changes it.
-func (d *DB) restand(ctx context.Context, tx database.Querier, id inventory.SignerID, now time.Time, moved deltas) error {
-	was, err := database.Value[inventory.Standing](ctx, tx, "select standing from signers where id = $1"+d.sql.ForUpdate, id)
+func (d *DB) restand(ctx context.Context, tx database.Querier, ids []inventory.SignerID, now time.Time, moved deltas) error {
+	was := map[inventory.SignerID]inventory.Standing{}
+	err := database.EachIn(ctx, tx, "select id, standing from signers where id in %s order by id"+d.sql.ForUpdate, ids, func(rows *sql.Rows) error {
+		var id inventory.SignerID
+		var standing inventory.Standing
+		err := rows.Scan(&id, &standing)
+		was[id] = standing
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	of, err := decisions(ctx, tx, []inventory.SignerID{id})
+	of, err := counting(ctx, tx, ids)
 	if err != nil {
 		return err
 	}
-	from, until := int64(0), int64(math.MaxInt64)
-	for _, d := range of[id] {
+	same := map[period][]inventory.SignerID{} // many get the same: one pattern holds them all
+	for id, before := range was {
+		p := periodAt(of[id], now)
+		same[p] = append(same[p], id)
+		moved[counterKey{countStanding, string(before), ""}]--
+		moved[counterKey{countStanding, string(p.standing), ""}]++
+	}
+	for p, ids := range same {
+		slices.Sort(ids)
+		err := database.ExecIn(ctx, tx, "update signers set standing = $1, standing_from = $2, standing_until = $3 where id in %s", ids, p.standing, p.from, p.until)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// period is a standing and the time it holds, in milliseconds.
+type period struct {
+	standing    inventory.Standing
+	from, until int64
+}
+
+// periodAt is the standing that decisions come to at a moment, and for how long.
+func periodAt(decisions []inventory.Decision, now time.Time) period {
+	p := period{inventory.StandingAt(decisions, now), 0, math.MaxInt64}
+	for _, d := range decisions {
 		if d.ExpiresAt == nil {
 			continue
 		}
 		if end := ms(*d.ExpiresAt); end <= ms(now) {
-			from = max(from, end)
+			p.from = max(p.from, end)
 		} else {
-			until = min(until, end)
+			p.until = min(p.until, end)
 		}
 	}
-	is := inventory.StandingAt(of[id], now)
-	moved[counterKey{countStanding, string(was), ""}]--
-	moved[counterKey{countStanding, string(is), ""}]++
-	_, err = tx.ExecContext(ctx, `
-		update signers
-		set standing = $1, standing_from = $2, standing_until = $3
-		where id = $4`, is, from, until, id)
-	return err
+	return p
 }
 
 // overtaken are the signers whose standing time has overtaken, some twice: with
@@ -181,10 +242,8 @@ func (d *DB) freshen(ctx context.Context, now time.Time) error {
 	ids = slices.Compact(ids)
 	return d.sql.Write(ctx, func(tx database.Querier) error {
 		moved := deltas{}
-		for _, id := range ids {
-			if err := d.restand(ctx, tx, id, now, moved); err != nil {
-				return err
-			}
+		if err := d.restand(ctx, tx, ids, now, moved); err != nil {
+			return err
 		}
 		return moved.apply(ctx, d, tx, now)
 	})

@@ -42,8 +42,13 @@ func (d *DB) Signer(ctx context.Context, id inventory.SignerID, now time.Time) (
 			return err
 		}
 		of, err := decisions(ctx, q, []inventory.SignerID{id})
+		if err != nil {
+			return err
+		}
 		s.Decisions = of[id]
-		s.Standing = inventory.StandingAt(s.Decisions, now)
+		lent, err := lending(ctx, q, []inventory.SignerID{id})
+		s.Lent = lent[id]
+		s.Standing = inventory.StandingAt(s.Counting(), now)
 		return err
 	})
 	return s, err
@@ -54,7 +59,7 @@ func (d *DB) Signer(ctx context.Context, id inventory.SignerID, now time.Time) (
 func standings(ctx context.Context, q database.Querier, ids []inventory.SignerID, now time.Time) (map[inventory.SignerID]inventory.Signer, error) {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	of, err := decisions(ctx, q, ids)
+	of, err := counting(ctx, q, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +159,7 @@ func standIn(ctx context.Context, q database.Querier, list []inventory.Signer, n
 	for _, s := range list {
 		ids = append(ids, s.ID)
 	}
-	of, err := decisions(ctx, q, ids)
+	of, err := counting(ctx, q, ids)
 	for i := range list {
 		list[i].Standing = inventory.StandingAt(of[list[i].ID], now)
 	}
