@@ -133,7 +133,7 @@ func Judge(f Facts, now time.Time) inventory.Verdict {
 // image of one repository.
 type standing struct {
 	reason  inventory.Reason
-	until   *time.Time // when an approval that counts now runs out
+	until   *time.Time // when an approval that says so now runs out, and something else may be true
 	expired *time.Time // when the approval that counted ran out
 	foreign bool       // the decision is an approval that goes by another root of trust
 
@@ -240,20 +240,18 @@ func stand(sig inventory.Signature, decisions []inventory.Decision, repository s
 			return answer.or(standing{reason: inventory.ReasonApprovalRevoked, decision: d})
 		case !d.Accepts(sig.Domain):
 			if state == inventory.StateActive && d.Covers(repository) {
-				answer = answer.stronger(standing{reason: inventory.ReasonSignerNotApproved, decision: d, foreign: true})
+				answer = answer.stronger(standing{reason: inventory.ReasonSignerNotApproved, until: d.ExpiresAt, decision: d, foreign: true})
 			}
 		case state == inventory.StateExpired:
 			if d.Covers(repository) {
 				answer = answer.stronger(standing{reason: inventory.ReasonApprovalExpired, expired: d.ExpiresAt, decision: d})
 			}
 		case !d.Covers(repository):
-			answer = answer.stronger(standing{reason: inventory.ReasonOutOfScope, decision: d})
+			answer = answer.stronger(standing{reason: inventory.ReasonOutOfScope, until: d.ExpiresAt, decision: d})
 		case d.ExpiresAt == nil:
 			return standing{reason: inventory.ReasonOK, decision: d}
-		case answer.reason == inventory.ReasonOK && !d.ExpiresAt.After(*answer.until):
-			// One that lasts longer counts already.
 		default:
-			answer = standing{reason: inventory.ReasonOK, until: d.ExpiresAt, decision: d}
+			answer = answer.stronger(standing{reason: inventory.ReasonOK, until: d.ExpiresAt, decision: d})
 		}
 	}
 	return answer
@@ -267,8 +265,10 @@ func (s standing) or(ended standing) standing {
 	return s
 }
 
+// stronger is the one of two answers that is closer to trust; of two alike, the
+// one that is true for longer, and then the first. Any is before none.
 func (s standing) stronger(other standing) standing {
-	if s.decision == nil || other.rank() > s.rank() {
+	if s.decision == nil || other.rank() > s.rank() || other.rank() == s.rank() && later(other.until, s.until) > 0 {
 		return other
 	}
 	return s
