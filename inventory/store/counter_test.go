@@ -160,6 +160,8 @@ func TestRepair_putsRightWhatRecountFinds(t *testing.T) {
 			"delete from image_facets where kind = 'format'",
 			"update images set listed = false where status = 'unsigned'",
 			"update signers set waiting = 5",
+			"update signer_repositories set images = 9",
+			"delete from signer_repositories",
 			"update daily_counters set n = n + 1 where kind = 'registry'",
 		} {
 			w.must(w.db.sql.Write(t.Context(), func(tx database.Querier) error { _, err := tx.ExecContext(t.Context(), damage); return err }))

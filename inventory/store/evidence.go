@@ -19,6 +19,10 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 		signatures, attestations, verified [][]any
 		signers                            = map[inventory.SignerID]*inventory.Signer{}
 	)
+	appeared, err := c.appeared(ctx, found)
+	if err != nil {
+		return err
+	}
 	for _, id := range c.order {
 		f := found[id]
 		if f == nil {
@@ -44,6 +48,7 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 					signers[s.Signer.ID] = s.Signer
 				}
 				until[s.Signer.ID] = holdsUntil(until[s.Signer.ID], s)
+				c.see(r, s, appeared[id])
 			}
 		}
 		for _, signer := range r.signers {
@@ -168,9 +173,9 @@ func seeSigners(ctx context.Context, tx database.Querier, signers map[inventory.
 		if name == "" {
 			name = string(id)
 		}
-		rows = append(rows, []any{id, id.Kind(), name, jsonOf(s.Facts), ms(now), ms(now), inventory.Pending})
+		rows = append(rows, []any{id, id.Kind(), name, jsonOf(s.Facts), ms(now), ms(now), inventory.Pending, id.Authority()})
 	}
-	const into = "insert into signers (id, kind, name, facts, first_seen, last_seen, standing)"
+	const into = "insert into signers (id, kind, name, facts, first_seen, last_seen, standing, authority)"
 	fresh, err = database.Inserted(ctx, tx, into, rows, "on conflict (id) do nothing")
 	if err != nil || fresh == len(rows) {
 		return fresh, err

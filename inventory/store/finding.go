@@ -68,6 +68,7 @@ func (d *DB) RecordImages(ctx context.Context, w *inventory.RepositoryWork, find
 
 func (d *DB) recordImages(ctx context.Context, tx database.Querier, repository inventory.Repository, active bool, findings []inventory.ImageFinding, now time.Time) error {
 	c := d.changes(tx, now)
+	c.look = &repository
 	digests := make([]inventory.Digest, 0, len(findings))
 	for _, f := range findings {
 		digests = append(digests, f.Digest)

@@ -92,6 +92,9 @@ type changeSet struct {
 	history []*verdictChange
 	events  [][]any
 	pending int // signers seen for the first time
+
+	look      *inventory.Repository  // whose look this is; nil: what is stored was checked or judged again
+	sightings map[signedIn]*sighting // of signers in repositories
 }
 
 func (d *DB) changes(tx database.Querier, now time.Time) *changeSet {
@@ -231,8 +234,10 @@ func (c *changeSet) save(ctx context.Context) error {
 		}
 		if known {
 			ds.count(&before, -1)
+			c.countSigned(&before, -1)
 		}
 		ds.count(r, 1)
+		c.countSigned(r, 1)
 		was, is := before.listedFacets(), r.listedFacets()
 		switch {
 		case !slices.Equal(was, is):
@@ -261,6 +266,9 @@ func (c *changeSet) save(ctx context.Context) error {
 		}
 	}
 	if err := c.saveHistory(ctx); err != nil {
+		return err
+	}
+	if err := c.saveSightings(ctx); err != nil {
 		return err
 	}
 	return ds.apply(ctx, c.d, c.tx, c.now)

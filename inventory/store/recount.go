@@ -124,6 +124,10 @@ func drift(ctx context.Context, q database.Querier, now time.Time) ([]string, er
 		return nil, err
 	}
 
+	if err := driftOfSigned(ctx, q, report); err != nil {
+		return nil, err
+	}
+
 	facets, byStatus := deltas{}, deltas{}
 	for k, n := range want {
 		if (k.kind == countTeam || k.kind == countSigner || k.kind == countFormat) && k.status != overlayHeld && k.status != overlayStale {
@@ -234,6 +238,9 @@ func (d *DB) Repair(ctx context.Context, now time.Time) ([]string, error) {
 			if _, err := tx.ExecContext(ctx, statement); err != nil {
 				return err
 			}
+		}
+		if err := d.repairSigned(ctx, tx, now); err != nil {
+			return err
 		}
 		want, err := tally(ctx, tx)
 		if err != nil {
