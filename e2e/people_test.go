@@ -107,7 +107,7 @@ func TestReviewer_approvesAndQuarantines(t *testing.T) {
 		chromedp.SetValue("form[action$='/decisions'] [name=repositories]", "demo/**"),
 		chromedp.SetValue("form[action$='/decisions'] [name=reason]", "Compared in person (e2e)."),
 	)
-	tb.press("form[action$='/decisions'] button", "Record the decision")
+	tb.record()
 	tb.until(`document.body.innerText.includes("Approved.")`)
 	tb.eventually(image, "We trust this image")
 
@@ -134,6 +134,15 @@ func TestReviewer_approvesAndQuarantines(t *testing.T) {
 		}
 	}
 	tb.clean("the reviewer's day")
+}
+
+// record presses the button that records a decision, which shows what it changes,
+// and once more when that is on the page.
+func (tb *tab) record() {
+	tb.t.Helper()
+	tb.press("form[action$='/decisions'] button", "Record the decision")
+	tb.until(`document.readyState === "complete" && document.body.innerText.includes("This is what changes. Record it?")`)
+	tb.press("form[action$='/decisions'] button", "Record the decision")
 }
 
 // eventually opens an image's page until its verdict says something.

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -95,32 +96,75 @@ type SignerDoor interface {
 	Decide(ctx context.Context, actor inventory.Actor, r decision.SignerRequest) (inventory.Decision, error)
 }
 
-// Create is POST /signers/{id}/decisions.
+// Create is POST /signers/{id}/decisions. Who has not seen yet what the decision
+// changes is shown it, and asked once more; a form without the field that says so
+// isn't the page's, and is bound to the signer's revision as a call of the API is.
 func (s Signer) Create(w http.ResponseWriter, r *http.Request) error {
 	id := inventory.SignerID(param(r, "id"))
 	form := signerForm(r.PostFormValue)
 	request, err := parseDecision(id, form, r.PostFormValue("revision"))
+	request.Basis = r.PostFormValue("basis")
+	if err == nil && request.Basis == "" && r.PostForm.Has("basis") {
+		return s.ask(w, r, request, form)
+	}
 	var made inventory.Decision
 	if err == nil {
 		made, err = s.Door.Decide(r.Context(), inventory.ActorFrom(r.Context()), request)
 	}
-	kind := inventory.KindOf(err)
-	if e, ok := asError(err); ok && (kind == inventory.Invalid || kind == inventory.Conflict) {
-		p, err := s.page(r, id)
-		if err != nil {
-			return err
-		}
-		form.Problem, form.Conflict = e.Message, kind == inventory.Conflict
-		p.Form = form
-		p.Frame.Path = id.Path()
-		return show(w, r, status(kind), p)
-	}
 	if err != nil {
-		return err
+		return s.refused(w, r, request, form, err)
 	}
 	s.Notices.Notice(r.Context(), said(made))
 	http.Redirect(w, r, id.Path(), http.StatusSeeOther)
 	return nil
+}
+
+// ask shows what a decision changes before it is made.
+func (s Signer) ask(w http.ResponseWriter, r *http.Request, request decision.SignerRequest, form views.SignerForm) error {
+	impact, err := s.Door.Preview(r.Context(), inventory.ActorFrom(r.Context()), request)
+	if err == nil && impact.Revision != request.Revision {
+		err = inventory.Errorf(inventory.Conflict, "This signer changed while you were reading.")
+	}
+	if err != nil {
+		return s.refused(w, r, request, form, err)
+	}
+	p, err := s.page(r, request.Signer)
+	if err != nil {
+		return err
+	}
+	form.Asks = true
+	p.Form, p.Impact = form, &impact
+	p.Signer.Revision = min(p.Signer.Revision, impact.Revision)
+	p.Frame.Path = request.Signer.Path()
+	return show(w, r, http.StatusOK, p)
+}
+
+// refused shows the form again that came to nothing, as it was filled in, with
+// what is in its way and what the decision would change now.
+func (s Signer) refused(w http.ResponseWriter, r *http.Request, request decision.SignerRequest, form views.SignerForm, refusal error) error {
+	e, ok := asError(refusal)
+	if !ok || e.Kind != inventory.Invalid && e.Kind != inventory.Conflict {
+		return refusal
+	}
+	p, err := s.page(r, request.Signer)
+	if err != nil {
+		return err
+	}
+	form.Problem = e.Message
+	if moved, ok := errors.AsType[*decision.MovedError](refusal); ok {
+		p.Impact, p.Seen = &moved.Now, &moved.Seen
+	} else {
+		form.Conflict = p.Signer.Revision != request.Revision
+		if impact, err := s.Door.Preview(r.Context(), inventory.ActorFrom(r.Context()), request); err == nil {
+			p.Impact = &impact
+		}
+	}
+	if p.Impact != nil {
+		p.Signer.Revision = min(p.Signer.Revision, p.Impact.Revision)
+	}
+	p.Form = form
+	p.Frame.Path = request.Signer.Path()
+	return show(w, r, status(e.Kind), p)
 }
 
 func parseDecision(id inventory.SignerID, form views.SignerForm, revision string) (decision.SignerRequest, error) {

@@ -88,3 +88,27 @@ func impactExample(e inventory.ChangedImage) string {
 	}
 	return "· " + strings.Join(said, " · ")
 }
+
+// changedOf is how many images of a team change.
+func changedOf(t inventory.Tally, team string) int {
+	n := 0
+	for _, c := range t.ByTeam {
+		if c.Team == team {
+			n += c.Images
+		}
+	}
+	return n
+}
+
+// differenceOf is how many more images of a team change than somebody saw.
+func differenceOf(d inventory.TeamDifference) string {
+	word, n := "more", d.Images
+	if n < 0 {
+		word, n = "fewer", -n
+	}
+	team := inventory.Visible(d.Team)
+	if d.Team == inventory.NoTeam {
+		team = "no team"
+	}
+	return fmt.Sprintf("%s %s of %s %s %s", ui.Number(n), word, team, ui.Plural(n, "becomes", "become"), strings.ToLower(ui.StatusWord(d.To)))
+}

@@ -335,9 +335,22 @@ func samples() []sample {
 	}
 	decide := signerPage(keyless())
 	decide.Impact = &inventory.Impact{
-		Images: 9, State: inventory.StateActive, Changes: []inventory.Change{{From: inventory.Unapproved, To: inventory.Trusted, Images: 6, Held: 2}},
-		Teams: []string{inventory.NoTeam, "payments"}, Examples: []inventory.ChangedImage{{Image: images40()[0], From: inventory.Unapproved, To: inventory.Trusted}},
+		Images: 9, State: inventory.StateActive, Basis: "AAAA",
+		Tally: inventory.Tally{
+			Changes: []inventory.Change{{From: inventory.Unapproved, To: inventory.Trusted, Images: 6, Held: 2}}, Teams: []string{inventory.NoTeam, "payments"},
+			ByTeam: []inventory.TeamChange{{Team: "payments", From: inventory.Unapproved, To: inventory.Trusted, Images: 5}, {Team: inventory.NoTeam, From: inventory.Unapproved, To: inventory.Trusted, Images: 1}},
+		},
+		Examples: []inventory.ChangedImage{{Image: images40()[0], From: inventory.Unapproved, To: inventory.Trusted}},
 	}
+	decide.Form.Asks = true
+	moved := signerPage(keyless())
+	moved.Impact = decide.Impact
+	moved.Seen = &inventory.Tally{
+		Changes: []inventory.Change{{From: inventory.Unapproved, To: inventory.Trusted, Images: 3}}, Teams: []string{markup, "payments"},
+		ByTeam: []inventory.TeamChange{{Team: "payments", From: inventory.Unapproved, To: inventory.Trusted, Images: 2}, {Team: markup, From: inventory.Unapproved, To: inventory.Trusted, Images: 1}},
+	}
+	moved.Form = SignerForm{Decision: inventory.Approve, Repositories: "local/**", Reason: markup, ExpiresAt: "2027-01-31",
+		Problem: "When you looked, 3 images in 2 teams would become trusted; now it is 6 in 1 team or in none: 3 more in payments, 1 more of no team, 1 fewer in shop."}
 	raced := signerPage(nasty())
 	raced.Form = SignerForm{Decision: inventory.Approve, Repositories: markup + "\n**", Reason: markup, Problem: "Dana revoked this signer while you were reading.", Conflict: true}
 	watched := signerPage(approved)
@@ -381,7 +394,7 @@ func samples() []sample {
 		{"images", list}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
 		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-stripped", image(strippedImage())}, {"image-nasty", refused},
 		{"signers", inbox}, {"signers-well", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1}}, {"signers-none", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Standing: inventory.Revoked}}, {"signers-no-registry", SignersPage{Frame: frame("Signers", "/signers")}},
-		{"signer", decide}, {"signer-approved", watched}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
+		{"signer", decide}, {"signer-moved", moved}, {"signer-approved", watched}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
 		{"quarantine", QuarantinePage{Frame: noisy, Registries: 1, Standing: quarantines(), Released: []inventory.Quarantine{{ID: "q0", Digest: digest(3), Reason: "A mistake.", By: "Sam", At: *ago(90 * time.Hour), ReleasedAt: ago(80 * time.Hour), ReleasedBy: "Sam", ReleasedReason: markup}}, Next: "c", Refused: "q2", Problem: "A reason is needed."}},
 		{"quarantine-well", QuarantinePage{Frame: frame("Quarantine", "/quarantine"), Registries: 1}},
 		{"registries", RegistriesPage{Frame: frame("Registries", "/registries"), Registries: registryList(), Failing: map[string][]inventory.Repository{markup: {{Registry: markup, Name: bidi, NextDueAt: now.Add(time.Minute), Failing: &inventory.Failure{Reason: inventory.ReasonRegistryDenied, Message: markup, Since: *ago(time.Hour), At: now}}}}}},

@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -75,5 +76,57 @@ func TestSigner_saysThatAProposalChangesNothingYet(t *testing.T) {
 	ask := keyless.ID.Path() + "?" + url.Values{"decision": {"approve"}, "repositories": {"local/pay/api"}, "revision": {"0"}}.Encode()
 	if page := w.get(reviewer, ask); !page.says("1 image in 1 team becomes trusted.") || !page.says("until a second reviewer confirms it") {
 		t.Error(page.body)
+	}
+}
+
+// TestSigner_recordsOnlyWhatWasSeen walks the page's form: to record at once shows
+// what changes and asks; what was recorded is what was shown; and when that is no
+// longer so, the difference is shown and the form is as it was.
+func TestSigner_recordsOnlyWhatWasSeen(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.fill()
+	filled := url.Values{"decision": {"approve"}, "repositories": {"local/pay/*"}, "reason": {"met the team"}, "expires_at": {"2027-01-31"}, "revision": {"0"}, "basis": {""}}
+	press := func(page answer) answer { // the button that records
+		t.Helper()
+		basis := regexp.MustCompile(`name="basis" value="([^"]*)">Record the decision`).FindStringSubmatch(page.body)
+		if basis == nil {
+			t.Fatalf("%d: nothing to press: %s", page.StatusCode, text(page.body))
+		}
+		filled.Set("basis", basis[1])
+		return w.post(reviewer, keyless.ID.Path()+"/decisions", filled)
+	}
+	kept := func(page answer) {
+		t.Helper()
+		for _, kept := range []string{`value="2027-01-31"`, ">met the team</textarea>", `value="approve" required checked`, `name="revision" value="0"`, ">local/pay/*</textarea>"} {
+			if !strings.Contains(page.body, kept) {
+				t.Errorf("%s is gone", kept)
+			}
+		}
+	}
+	page := press(w.get(reviewer, keyless.ID.Path()))
+	if page.StatusCode != http.StatusOK || !page.says("This is what changes. Record it?") || !page.says("1 image in 1 team becomes trusted.") {
+		t.Fatalf("%d %s", page.StatusCode, text(page.body))
+	}
+	kept(page)
+	if w.signer(keyless.ID).Revision != 0 {
+		t.Fatal("it was recorded without asking")
+	}
+	// Meanwhile somebody holds the image.
+	if _, err := w.door.Quarantine(t.Context(), inventory.Actor{Name: second, Role: inventory.Reviewer}, decision.QuarantineRequest{Digest: digest(2), Reason: "odd"}); err != nil {
+		t.Fatal(err)
+	}
+	page = press(page)
+	if page.StatusCode != http.StatusConflict || !page.says("When you looked, 1 image in 1 team would become trusted; now") || !page.says("1 of them quarantined, not 0") || !page.says("1 of them stays quarantined") {
+		t.Fatalf("%d %s", page.StatusCode, text(page.body))
+	}
+	kept(page)
+	// Another scope than the one that was shown.
+	filled.Set("repositories", "local/**")
+	page = press(page)
+	if page.StatusCode != http.StatusConflict || !page.says("isn't the decision whose effect you looked at") || !page.says("local/** is wide") {
+		t.Fatalf("%d %s", page.StatusCode, text(page.body))
+	}
+	if page = press(page); page.StatusCode != http.StatusSeeOther || w.signer(keyless.ID).Standing != inventory.Approved {
+		t.Errorf("%d %s", page.StatusCode, text(page.body))
 	}
 }

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"signboard/inventory"
+	"signboard/inventory/decision"
 )
 
 // json sends a body as a page's script does.
@@ -22,9 +24,10 @@ func TestAPI_decidesAboutASigner(t *testing.T) {
 	at := "/api/v1" + keyless.ID.Path()
 
 	a := w.json(viewer, "POST", at+"/preview", `{"decision":"approve","repositories":["local/pay/*"]}`)
-	want := `{"revision":0,"state":"active","images":1,"changes":[{"from":"unapproved","to":"trusted","images":1,"quarantined":0}],"teams":["payments"],` +
-		`"examples":[{"registry":"local","repository":"pay/api","digest":"` + string(digest(2)) + `","tags":["v2"],"teams":["payments"],"quarantined":false,"from":"unapproved","to":"trusted"}]}`
-	if a.StatusCode != http.StatusOK || strings.TrimSpace(a.body) != want {
+	want := `{"revision":0,"state":"active","images":1,"changes":[{"from":"unapproved","to":"trusted","images":1,"quarantined":0}],` +
+		`"by_team":[{"team":"payments","from":"unapproved","to":"trusted","images":1}],"teams":["payments"],` +
+		`"examples":[{"registry":"local","repository":"pay/api","digest":"` + string(digest(2)) + `","tags":["v2"],"teams":["payments"],"quarantined":false,"from":"unapproved","to":"trusted"}],"basis":"`
+	if a.StatusCode != http.StatusOK || !strings.HasPrefix(a.body, want) {
 		t.Errorf("%d %s\nwant %s", a.StatusCode, a.body, want)
 	}
 	before := len(w.entries())
@@ -84,6 +87,44 @@ func TestAPI_decidesAboutASigner(t *testing.T) {
 		t.Error("the viewer's try isn't in the audit log")
 	}
 	if a := w.json(reviewer, "POST", at+"/decisions", `{"decision":"revoke","reason":"left us","revision":1}`); a.StatusCode != http.StatusCreated || !strings.Contains(a.body, `"decision":"revoke","repositories":["**"]`) {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+}
+
+// A decision that names what was seen is refused with both when it would change
+// something else by now.
+func TestAPI_aBasisBindsADecision(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.fill()
+	at := "/api/v1" + keyless.ID.Path()
+	basis := fmt.Sprint(w.json(viewer, "POST", at+"/preview", `{"decision":"approve","repositories":["local/pay/*"]}`).object(t)["basis"])
+	decide := func(basis string) string {
+		return fmt.Sprintf(`{"decision":"approve","repositories":["local/pay/*"],"reason":"met the team","revision":0,"basis":%q}`, basis)
+	}
+	if _, err := w.door.Quarantine(t.Context(), inventory.Actor{Name: second, Role: inventory.Reviewer}, decision.QuarantineRequest{Digest: digest(2), Reason: "odd"}); err != nil {
+		t.Fatal(err)
+	}
+	a := w.json(reviewer, "POST", at+"/decisions", decide(basis))
+	var problem struct {
+		Detail string
+		Was    struct {
+			Changes []struct{ Images, Quarantined int }
+		}
+		Impact struct {
+			Basis    string
+			Revision int
+			Changes  []struct{ Images, Quarantined int }
+		}
+	}
+	w.must(json.Unmarshal([]byte(a.body), &problem))
+	if a.StatusCode != http.StatusConflict || problem.Detail != "When you looked, 1 image in 1 team would become trusted; now 1 image in 1 team would become trusted: 1 of them quarantined, not 0." {
+		t.Errorf("%d %q", a.StatusCode, problem.Detail)
+	}
+	if len(problem.Was.Changes) != 1 || problem.Was.Changes[0].Quarantined != 0 || len(problem.Impact.Changes) != 1 || problem.Impact.Changes[0].Quarantined != 1 || problem.Impact.Basis == "" {
+		t.Errorf("%s", a.body)
+	}
+	w.json(reviewer, "POST", at+"/decisions", decide("nonsense")).problem(t, 422)
+	if a := w.json(reviewer, "POST", at+"/decisions", decide(problem.Impact.Basis)); a.StatusCode != http.StatusCreated {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
 }

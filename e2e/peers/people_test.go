@@ -259,6 +259,8 @@ func TestPeople_comeInThroughDex(t *testing.T) {
 		p.Fill("form[action$='/decisions'] [name=repositories]", "zot/payments/**")
 		p.Fill("form[action$='/decisions'] [name=reason]", "Compared with the team, in person.")
 		p.Press("form[action$='/decisions'] button", "Record the decision")
+		p.Until(`document.readyState === "complete" && document.body.innerText.includes("This is what changes. Record it?")`)
+		p.Press("form[action$='/decisions'] button", "Record the decision")
 		p.Until(`document.readyState === "complete" && document.body.innerText.includes("Approved.")`)
 		p.Open(d.image)
 		for deadline := time.Now().Add(30 * time.Second); !strings.Contains(p.Text(), "We trust this image") && time.Now().Before(deadline); {

@@ -47,7 +47,7 @@ func made() map[string]any {
 		"Decision":     api.NewDecision(d, noon),
 		"Quarantine":   api.NewQuarantine(inventory.Quarantine{ID: "q", Repository: "local/a", Tag: "v1", Reason: "a flaw", By: "Dana", At: noon, ExpiresAt: &until, ReleasedAt: &until}),
 		"AuditEntry":   api.NewAuditEntry(inventory.AuditEntry{At: noon, Actor: inventory.Actor{Kind: inventory.UserActor, Name: "Dana", Subject: "https://id.test|1"}, Action: "signer.approve"}),
-		"Impact": api.NewImpact(inventory.Impact{Revision: 1, Changes: []inventory.Change{{From: inventory.Unapproved, To: inventory.Trusted, Images: 1}},
+		"Impact": api.NewImpact(inventory.Impact{Revision: 1, Tally: inventory.Tally{Changes: []inventory.Change{{From: inventory.Unapproved, To: inventory.Trusted, Images: 1}}},
 			Examples: []inventory.ChangedImage{{Image: whole(), From: inventory.Unapproved, To: inventory.Trusted}}}),
 		"Answer":    api.NewAnswer(inventory.Answer{Images: []inventory.ImageAnswer{{Reference: "a", Status: inventory.Unknown}}}),
 		"ListImage": api.List[api.Image]{Items: []api.Image{api.NewListedImage(whole())}, NextCursor: &cursor},

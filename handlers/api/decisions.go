@@ -16,12 +16,12 @@ func (s *surface) decisions() {
 	call(s, huma.Operation{
 		Method: http.MethodPost, Path: "/signers/{id}/preview", OperationID: "preview-decision", Tags: []string{"Signers"},
 		Summary:     "Show what a decision would change",
-		Description: "Every image in use with a verified signature of the signer is judged again as if the decision were made. Nothing is changed. The revision is what the decision has to name.",
+		Description: "Every image in use with a verified signature of the signer is judged again as if the decision were made. Nothing is changed. The revision is what the decision has to name, and the basis what it may.",
 	}, s.previewDecision, http.StatusNotFound, http.StatusConflict)
 	call(s, huma.Operation{
 		Method: http.MethodPost, Path: "/signers/{id}/decisions", OperationID: "decide-signer", Tags: []string{"Signers"}, DefaultStatus: http.StatusCreated,
 		Summary:     "Approve, reject or revoke a signer",
-		Description: "Takes a reviewer. Where two have to approve, the first approval is proposed, and somebody else makes it active by repeating it: the same decision and the same repositories. A revision that has moved on is a conflict: look again, then decide.",
+		Description: "Takes a reviewer. Where two have to approve, the first approval is proposed, and somebody else makes it active by repeating it: the same decision and the same repositories. A revision that has moved on is a conflict: look again, then decide. So is a basis by which the decision would have changed something else: the problem then holds both.",
 		Middlewares: s.may(inventory.DecideSigner),
 	}, s.decideSigner, http.StatusNotFound, http.StatusConflict)
 }
@@ -75,12 +75,14 @@ func (s *surface) decideSigner(ctx context.Context, in *struct {
 		Asked
 		Reason   string `json:"reason" maxLength:"2000" doc:"Why. It stays in the audit log."`
 		Revision int64  `json:"revision" doc:"The signer's, as you saw it."`
+		Basis    string `json:"basis,omitempty" maxLength:"65536" doc:"That of the preview you saw. Without it the decision is bound to the signer's revision alone."`
 	}
 }) (*answer[Decision], error) {
 	r, err := in.Body.request(inventory.SignerID(in.ID))
 	if err != nil {
 		return nil, err
 	}
+	r.Basis = in.Body.Basis
 	if r.Reason, r.Revision = in.Body.Reason, in.Body.Revision; !readable(r.Reason) {
 		return nil, errBody
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"signboard/inventory"
+	"signboard/inventory/decision"
 )
 
 // Problem is what every error under /api/ is told as (RFC 9457).
@@ -22,6 +23,9 @@ type Problem struct {
 	Status   int    `json:"status" doc:"The HTTP status."`
 	Detail   string `json:"detail" doc:"What went wrong this time, in a sentence for a person."`
 	Instance string `json:"instance" doc:"The id of the request, as the log has it."`
+
+	Was    *Moved  `json:"was,omitempty" doc:"Of a decision that would change something else than was seen: what was seen."`
+	Impact *Impact `json:"impact,omitempty" doc:"Of such a decision: what it would change now, with a new basis."`
 
 	after time.Duration // before which asking again is in vain
 }
@@ -125,6 +129,9 @@ func (a API) problem(ctx context.Context, id, call string, err error) *Problem {
 	p := problem(status, id, detail)
 	if isExact {
 		p.after = exact.After
+	}
+	if e, ok := errors.AsType[*decision.MovedError](err); ok {
+		p.moved(e)
 	}
 	return p
 }

@@ -62,9 +62,11 @@ type ImpactStore interface {
 	Decisions(ctx context.Context, signers []inventory.SignerID) (inventory.Decisions, error)
 	// ImagesByID shows images as lists do, in the order of the ids.
 	ImagesByID(ctx context.Context, ids []int64, now time.Time) ([]inventory.Image, error)
-	// TeamsOf are the teams that own one of the repositories, sorted; NoTeam is
-	// among them when nobody owns one.
-	TeamsOf(ctx context.Context, repositories []int64) ([]string, error)
+	// TeamsOf are the teams that own each of the repositories, sorted; one that
+	// nobody owns belongs to NoTeam.
+	TeamsOf(ctx context.Context, repositories []int64) (map[int64][]string, error)
+	// Footing is what an impact on the images of some signers rests on.
+	Footing(ctx context.Context, signers []inventory.SignerID, now time.Time) (inventory.Footing, error)
 }
 
 // TokenStore writes tokens.

@@ -3,6 +3,7 @@ package decision
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -35,22 +36,50 @@ func (d Door) Preview(ctx context.Context, actor inventory.Actor, r SignerReques
 	if err != nil {
 		return inventory.Impact{}, err
 	}
-	p := preview{
-		store: d.Impact, now: now, is: map[inventory.SignerID][]inventory.Decision{}, would: map[inventory.SignerID][]inventory.Decision{},
-		changes: map[[2]inventory.Status]*change{}, repositories: map[int64]bool{},
-	}
-	p.is[signer.ID], p.would[signer.ID] = signer.Decisions, following(signer, o)
-	impact, err := p.run(ctx, signer.ID)
+	impact, err := d.ahead(ctx, signer, o, r, now)
 	if err != nil {
 		return inventory.Impact{}, err
 	}
-	impact.Revision, impact.State = signer.Revision, o.decision.State
-	if r.Verb == inventory.Approve && d.Approvers > 1 {
-		proposal := proposed(signer, o.decision, now)
+	impact.State = d.asked(signer, actor, o)
+	return impact, nil
+}
+
+// asked is the state that a decision would have, were the actor to make it.
+func (d Door) asked(signer inventory.Signer, actor inventory.Actor, o outcome) inventory.DecisionState {
+	if o.decision.Verb == inventory.Approve && d.Approvers > 1 {
+		proposal := proposed(signer, o.decision, d.now())
 		if proposal == nil || slices.ContainsFunc(proposal.DecidedBy, func(by inventory.Decider) bool { return same(by, actor) }) {
-			impact.State = inventory.StateProposed
+			return inventory.StateProposed
 		}
 	}
+	return inventory.StateActive
+}
+
+// covered are the signers whose images an outcome changes.
+func (d Door) covered(signer inventory.Signer, _ outcome) []inventory.SignerID {
+	return []inventory.SignerID{signer.ID}
+}
+
+// ahead works out what an outcome would change, and notes what that rests on.
+func (d Door) ahead(ctx context.Context, signer inventory.Signer, o outcome, r SignerRequest, now time.Time) (inventory.Impact, error) {
+	p := preview{
+		store: d.Impact, now: now, is: map[inventory.SignerID][]inventory.Decision{}, would: map[inventory.SignerID][]inventory.Decision{},
+		changes: map[[2]inventory.Status]*change{}, repositories: map[int64]map[[2]inventory.Status]int{},
+	}
+	p.is[signer.ID], p.would[signer.ID] = signer.Counting(), append(following(signer, o), signer.Lent...)
+	signers := d.covered(signer, o)
+	// What moves on while the images are walked counts as moved on since.
+	footing, err := d.Impact.Footing(ctx, signers, now)
+	if err != nil {
+		return inventory.Impact{}, err
+	}
+	impact, err := p.run(ctx, signers)
+	if err != nil {
+		return inventory.Impact{}, err
+	}
+	impact.Revision = signer.Revision
+	footing.Until = earlier(footing.Until, p.until)
+	impact.Basis = basis{Request: r.mark(), Footing: footing, At: now, Tally: impact.Tally}.String()
 	return impact, nil
 }
 
@@ -72,8 +101,10 @@ type preview struct {
 	now          time.Time
 	is, would    map[inventory.SignerID][]inventory.Decision
 	judged       int
+	seen         map[int64]bool // images of several signers, to be counted once; nil where there is one signer
+	until        *time.Time     // when a signature or an approval that was met stops to hold
 	changes      map[[2]inventory.Status]*change
-	repositories map[int64]bool // that images change in
+	repositories map[int64]map[[2]inventory.Status]int // how many images change in each
 }
 
 type change struct {
@@ -82,28 +113,50 @@ type change struct {
 	in       map[int64]bool // repositories that the examples are in
 }
 
-// run walks the signer's images, the newest first, in bounded batches.
-func (p *preview) run(ctx context.Context, id inventory.SignerID) (inventory.Impact, error) {
-	for before := int64(0); ; {
-		list, err := p.store.SignedImages(ctx, id, before, previewBatch, p.now)
-		if err != nil {
-			return inventory.Impact{}, err
+// run walks the signers' images, the newest first, in bounded batches.
+func (p *preview) run(ctx context.Context, ids []inventory.SignerID) (inventory.Impact, error) {
+	if len(ids) > 1 {
+		p.seen = map[int64]bool{}
+	}
+	for _, id := range ids {
+		for before := int64(0); ; {
+			list, err := p.store.SignedImages(ctx, id, before, previewBatch, p.now)
+			if err != nil {
+				return inventory.Impact{}, err
+			}
+			if len(list) == 0 {
+				break
+			}
+			before = list[len(list)-1].ImageID
+			if p.seen != nil {
+				list = slices.DeleteFunc(list, func(i inventory.SignedImage) bool { return p.seen[i.ImageID] })
+			}
+			if err := p.complete(ctx, list); err != nil {
+				return inventory.Impact{}, err
+			}
+			if err := p.learn(ctx, list); err != nil {
+				return inventory.Impact{}, err
+			}
+			for i := range list {
+				p.judge(&list[i])
+			}
 		}
-		if len(list) == 0 {
-			break
-		}
-		before = list[len(list)-1].ImageID
-		if err := p.complete(ctx, list); err != nil {
-			return inventory.Impact{}, err
-		}
-		if err := p.learn(ctx, list); err != nil {
-			return inventory.Impact{}, err
-		}
-		for i := range list {
-			p.judge(&list[i])
+	}
+	for _, of := range []map[inventory.SignerID][]inventory.Decision{p.is, p.would} {
+		for _, decisions := range of {
+			for _, d := range decisions {
+				p.ends(d.ExpiresAt)
+			}
 		}
 	}
 	return p.impact(ctx)
+}
+
+// ends notes that something stops to hold by itself.
+func (p *preview) ends(at *time.Time) {
+	if at != nil && at.After(p.now) {
+		p.until = earlier(p.until, at)
+	}
 }
 
 // complete fills in the evidence of those whose signatures' ends weren't kept.
@@ -158,21 +211,33 @@ func (p *preview) learn(ctx context.Context, list []inventory.SignedImage) error
 
 func (p *preview) judge(i *inventory.SignedImage) {
 	p.judged++
+	if p.seen != nil {
+		p.seen[i.ImageID] = true
+	}
+	for n := range i.Signatures {
+		if e := i.Signatures[n].Expires; e != nil {
+			p.ends(&e.At)
+		}
+	}
 	from := policy.Judge(policy.FactsOf(i.StoredEvidence, p.is), p.now).Status
 	to := policy.Judge(policy.FactsOf(i.StoredEvidence, p.would), p.now).Status
 	if from == to {
 		return
 	}
-	c := p.changes[[2]inventory.Status{from, to}]
+	way := [2]inventory.Status{from, to}
+	c := p.changes[way]
 	if c == nil {
 		c = &change{Change: inventory.Change{From: from, To: to}, in: map[int64]bool{}}
-		p.changes[[2]inventory.Status{from, to}] = c
+		p.changes[way] = c
 	}
 	c.Images++
 	if i.Held {
 		c.Held++
 	}
-	p.repositories[i.RepositoryID] = true
+	if p.repositories[i.RepositoryID] == nil {
+		p.repositories[i.RepositoryID] = map[[2]inventory.Status]int{}
+	}
+	p.repositories[i.RepositoryID][way]++
 	if len(c.examples) < previewExamples && !c.in[i.RepositoryID] { // one of each repository says more
 		c.in[i.RepositoryID] = true
 		c.examples = append(c.examples, i.ImageID)
@@ -198,11 +263,32 @@ func (p *preview) impact(ctx context.Context) (inventory.Impact, error) {
 			impact.Examples = append(impact.Examples, inventory.ChangedImage{Image: i, From: c.From, To: c.To})
 		}
 	}
-	var repositories []int64
-	for id := range p.repositories {
-		repositories = append(repositories, id)
+	return impact, p.teams(ctx, &impact.Tally)
+}
+
+// teams says whose images change.
+func (p *preview) teams(ctx context.Context, t *inventory.Tally) error {
+	owners, err := p.store.TeamsOf(ctx, slices.Collect(maps.Keys(p.repositories)))
+	if err != nil {
+		return err
 	}
-	var err error
-	impact.Teams, err = p.store.TeamsOf(ctx, repositories)
-	return impact, err
+	images := map[inventory.TeamChange]int{}
+	for repository, ways := range p.repositories {
+		for _, team := range owners[repository] {
+			for way, n := range ways {
+				images[inventory.TeamChange{Team: team, From: way[0], To: way[1]}] += n
+			}
+		}
+	}
+	for c, n := range images {
+		c.Images = n
+		t.ByTeam = append(t.ByTeam, c)
+		t.Teams = append(t.Teams, c.Team)
+	}
+	slices.SortFunc(t.ByTeam, func(a, b inventory.TeamChange) int {
+		return cmp.Or(b.Images-a.Images, cmp.Compare(a.Team, b.Team), cmp.Compare(a.To, b.To), cmp.Compare(a.From, b.From))
+	})
+	slices.Sort(t.Teams)
+	t.Teams = slices.Compact(t.Teams)
+	return nil
 }

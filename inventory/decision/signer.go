@@ -16,13 +16,17 @@ type SignerRequest struct {
 	ExpiresAt    *time.Time       // of an approval; nil: until revoked
 	Reason       string
 	Revision     int64 // of the signer, as the person saw it
+	// Basis is that of the impact that the person saw; empty when they saw none.
+	// With one the decision is refused when it would change something else.
+	Basis string
 }
 
 // Decide approves, rejects or revokes a signer. A rejection or a revocation
 // counts at once and ends every approval; an approval counts once as many
 // different people as Approvers have asked for the same verb and scope. It
 // fails with Forbidden, Invalid, NotFound, or with Conflict when the signer
-// changed since the person saw it.
+// changed since the person saw it, or what the decision changes did: that is a
+// MovedError.
 func (d Door) Decide(ctx context.Context, actor inventory.Actor, r SignerRequest) (inventory.Decision, error) {
 	now := d.now()
 	if err := require(ctx, d.Signers.RecordRefusal, actor, inventory.DecideSigner, now, string(r.Signer)); err != nil {
@@ -40,6 +44,9 @@ func (d Door) Decide(ctx context.Context, actor inventory.Actor, r SignerRequest
 	}
 	o, err := decide(signer, actor, r, d.Approvers, now)
 	if err != nil {
+		return inventory.Decision{}, err
+	}
+	if err := d.holds(ctx, actor, signer, o, r, now); err != nil {
 		return inventory.Decision{}, err
 	}
 	if err := d.Signers.RecordDecision(ctx, o.decision, r.Revision, o.ended, o.entry); err != nil {

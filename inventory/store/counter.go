@@ -103,23 +103,31 @@ func (ds deltas) apply(ctx context.Context, d *DB, tx database.Querier, now time
 	slices.SortFunc(keys, func(a, b counterKey) int {
 		return cmp.Or(cmp.Compare(b.kind, a.kind), cmp.Compare(a.value, b.value), cmp.Compare(a.status, b.status))
 	})
-	type counts struct{ images, waiting int64 }
+	type counts struct{ images, waiting, revision int64 }
 	var (
 		rows    [][]any
 		signers []string
 		ofOne   = map[string]*counts{}
 		daily   []dimension
 	)
+	of := func(signer string) *counts {
+		c := ofOne[signer]
+		if c == nil {
+			c = &counts{}
+			ofOne[signer] = c
+			signers = append(signers, signer)
+		}
+		return c
+	}
 	for _, k := range keys {
+		if k.kind == unsettled {
+			of(k.value).revision = 1
+			continue
+		}
 		rows = append(rows, []any{k.kind, k.value, k.status, ds[k]})
 		switch k.kind {
 		case countSigner:
-			c := ofOne[k.value]
-			if c == nil {
-				c = &counts{}
-				ofOne[k.value] = c
-				signers = append(signers, k.value)
-			}
+			c := of(k.value)
 			if k.status != overlayHeld && k.status != overlayStale {
 				c.images += ds[k]
 			}
@@ -132,13 +140,14 @@ func (ds deltas) apply(ctx context.Context, d *DB, tx database.Querier, now time
 			}
 		}
 	}
+	slices.Sort(signers)
 	var changes [][]any
 	for _, id := range signers {
 		if c := *ofOne[id]; c != (counts{}) {
-			changes = append(changes, []any{id, c.images, c.waiting})
+			changes = append(changes, []any{id, c.images, c.waiting, c.revision})
 		}
 	}
-	if err := database.AddTo(ctx, tx, "signers", "id", []string{"images", "waiting"}, changes); err != nil {
+	if err := database.AddTo(ctx, tx, "signers", "id", []string{"images", "waiting", "images_revision"}, changes); err != nil {
 		return err
 	}
 	err := database.Insert(ctx, tx, "insert into counters (kind, value, status, n)", rows,

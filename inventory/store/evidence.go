@@ -32,7 +32,7 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 			known = append(known, id)
 		}
 		r := c.rows[id]
-		r.signers, r.formats, r.Notes = nil, nil, ""
+		r.signers, r.formats, r.Notes, r.replaced = nil, nil, "", true
 		until := map[inventory.SignerID]int64{}
 		if len(f.Evidence.Notes) > 0 {
 			r.Notes = jsonOf(f.Evidence.Notes)

@@ -46,6 +46,8 @@ type imageRow struct {
 	teams   []string
 	signers []inventory.SignerID // verified
 	formats []inventory.Format
+
+	replaced bool // its evidence, in this transaction
 }
 
 const imageColumns = `id, registry_id, repository_id, digest, kind, media_type, size, first_seen, last_seen, listed,
@@ -238,6 +240,7 @@ func (c *changeSet) save(ctx context.Context) error {
 		}
 		ds.count(r, 1)
 		c.countSigned(r, 1)
+		ds.unsettle(&before, r)
 		was, is := before.listedFacets(), r.listedFacets()
 		switch {
 		case !slices.Equal(was, is):

@@ -23,6 +23,59 @@ func holdsUntil(until int64, s inventory.Signature) int64 {
 	return max(until, ms(s.Expires.At))
 }
 
+// unsettled is no dimension that is counted: it notes the signers of images that
+// changed in a way that what a decision would do depends on.
+const unsettled = "unsettled"
+
+// unsettle notes the signers of an image whose impact on a decision may be
+// another one now. The status isn't asked: an impact is worked out from what the
+// status is worked out from, so that settling it changes nothing.
+func (ds deltas) unsettle(before, after *imageRow) {
+	if !before.Listed && !after.Listed || before.weighs(after) {
+		return
+	}
+	for _, r := range []*imageRow{before, after} {
+		for _, signer := range r.signers {
+			ds[counterKey{unsettled, string(signer), ""}] = 1
+		}
+	}
+}
+
+// weighs reports whether an image has the same part in every impact as it had.
+func (r *imageRow) weighs(s *imageRow) bool {
+	return r.Listed == s.Listed && r.CheckedAt.Valid == s.CheckedAt.Valid && !s.replaced &&
+		r.FailureReason == s.FailureReason && r.FailureWhole == s.FailureWhole && r.RecheckFailed == s.RecheckFailed &&
+		r.Quarantine == s.Quarantine && slices.Equal(r.signers, s.signers) && slices.Equal(r.teams, s.teams)
+}
+
+// Footing is what an impact on the images of some signers rests on at now.
+func (d *DB) Footing(ctx context.Context, signers []inventory.SignerID, now time.Time) (inventory.Footing, error) {
+	var f inventory.Footing
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
+		f, err = footing(ctx, q, signers, now)
+		return err
+	})
+	return f, err
+}
+
+func footing(ctx context.Context, q database.Querier, signers []inventory.SignerID, now time.Time) (f inventory.Footing, err error) {
+	if f.Decisions, err = database.Value[int64](ctx, q, "select value from revisions where name = 'decisions'"); err != nil {
+		return f, err
+	}
+	err = database.EachIn(ctx, q, "select images_revision from signers where id in %s", signers, func(rows *sql.Rows) error {
+		var revision int64
+		err := rows.Scan(&revision)
+		f.Images += revision // each only grows, and so the sum tells whether one has
+		return err
+	})
+	if err != nil {
+		return f, err
+	}
+	ends, err := database.Value[sql.NullInt64](ctx, q, "select min(expires_at) from quarantines where expires_at > $1 and released_at is null and not lapsed", ms(now))
+	f.Until = timeOrNil(ends)
+	return f, err
+}
+
 // SignedImages lists images in use that carry a verified signature of the
 // signer, newest first: up to limit of those older than before, from the newest
 // on when that is 0. It reads no evidence.
@@ -123,23 +176,22 @@ func (d *DB) ImagesByID(ctx context.Context, ids []int64, now time.Time) ([]inve
 	return list, err
 }
 
-// TeamsOf are the teams that own one of the repositories, sorted; NoTeam is among
-// them when nobody owns one.
-func (d *DB) TeamsOf(ctx context.Context, repositories []int64) ([]string, error) {
+// TeamsOf are the teams that own each of the repositories, sorted; a repository
+// that nobody owns belongs to NoTeam.
+func (d *DB) TeamsOf(ctx context.Context, repositories []int64) (map[int64][]string, error) {
 	repositories = slices.Sorted(slices.Values(repositories))
-	var teams []string
+	teams := make(map[int64][]string, len(repositories))
 	err := d.sql.Read(ctx, func(q database.Querier) error {
-		seen := map[string]bool{}
-		return database.EachIn(ctx, q, "select distinct team from team_repositories where repository_id in %s", repositories, func(rows *sql.Rows) error {
+		return database.EachIn(ctx, q, "select repository_id, team from team_repositories where repository_id in %s", repositories, func(rows *sql.Rows) error {
+			var id int64
 			var team string
-			err := rows.Scan(&team)
-			if err == nil && !seen[team] {
-				seen[team] = true
-				teams = append(teams, team)
-			}
+			err := rows.Scan(&id, &team)
+			teams[id] = append(teams[id], team)
 			return err
 		})
 	})
-	slices.Sort(teams)
+	for _, list := range teams {
+		slices.Sort(list)
+	}
 	return teams, err
 }

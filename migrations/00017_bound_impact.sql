@@ -1,0 +1,7 @@
+-- +goose Up
+
+-- Grows whenever what a decision about the signer would change may have become
+-- something else: its images, their signatures, what holds them, whose they are.
+-- A preview notes it, so that whether the preview still holds is one look at one
+-- row.
+alter table signers add column images_revision bigint not null default 0;
