@@ -71,6 +71,19 @@ type Trace struct {
 	Signer        *NamedSigner `json:"signer,omitempty"`
 }
 
+// Ground is what history keeps of what a verdict rested on when it was passed.
+type Ground struct {
+	// Signature is the one that gave the answer, with its signer; nil where none
+	// did. Only its signer may be known.
+	Signature *Trace
+	Root      string // the root of trust that vouched for the signer, as Signature.Domain
+	Decision  string // id of the decision about the signer; empty when there was none
+
+	Decisions int64      // the revision of all decisions at which it was judged
+	Trust     int64      // the revision of the keys and roots that the image was checked with
+	CheckedAt *time.Time // the look that it rests on; of an unknown image, the last one that succeeded
+}
+
 // TraceOf is the trace of a signature.
 func TraceOf(s Signature) Trace {
 	t := Trace{Format: s.Format, Manifest: s.Manifest, Index: s.Index, Signer: named(s.Signer)}

@@ -91,7 +91,8 @@ type Place struct {
 	Status     Status
 }
 
-// VerdictChange is one step in an image's history.
+// VerdictChange is one step in an image's history: another status, or the same
+// for another reason or on other grounds.
 type VerdictChange struct {
 	At      time.Time
 	From    Status
@@ -99,6 +100,7 @@ type VerdictChange struct {
 	Reason  Reason
 	Message string
 	Cause   Cause
+	Ground  *Ground // nil in what is from before it was kept
 	// Flagged: a signature was removed from the registry that had made the image
 	// trusted.
 	Flagged bool

@@ -33,7 +33,7 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 		}
 		r := c.rows[id]
 		r.signers, r.formats, r.Notes, r.replaced = nil, nil, "", true
-		until := map[inventory.SignerID]int64{}
+		until, named := map[inventory.SignerID]int64{}, map[inventory.SignerID]string{}
 		if len(f.Evidence.Notes) > 0 {
 			r.Notes = jsonOf(f.Evidence.Notes)
 		}
@@ -47,12 +47,15 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 					r.signers = append(r.signers, s.Signer.ID)
 					signers[s.Signer.ID] = s.Signer
 				}
-				until[s.Signer.ID] = holdsUntil(until[s.Signer.ID], s)
+				// A verdict names the signature that holds for longest.
+				if holds := holdsUntil(until[s.Signer.ID], s); holds > until[s.Signer.ID] {
+					until[s.Signer.ID], named[s.Signer.ID] = holds, jsonOf(markOf(s))
+				}
 				c.see(r, s, appeared[id])
 			}
 		}
 		for _, signer := range r.signers {
-			verified = append(verified, []any{id, signer, f.JudgedAt, until[signer]})
+			verified = append(verified, []any{id, signer, f.JudgedAt, until[signer], named[signer]})
 		}
 		slices.Sort(r.signers)
 		for i, a := range f.Evidence.Attestations {
@@ -78,7 +81,7 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 		return err
 	}
 	c.pending += fresh
-	return database.Insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged, holds_until)", verified, "")
+	return database.Insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged, holds_until, trace)", verified, "")
 }
 
 // Evidence is the stored evidence of images, for judging them again. Ids that

@@ -151,6 +151,10 @@ func (d *DB) recordImages(ctx context.Context, tx database.Querier, repository i
 	if err != nil {
 		return err
 	}
+	judged := func(id int64) inventory.Verdict { return found[id].Verdict }
+	if err := c.regrounded(ctx, found, judged, inventory.Cause{Kind: inventory.CauseLook}); err != nil {
+		return err
+	}
 	if err := c.replaceEvidence(ctx, found); err != nil {
 		return err
 	}

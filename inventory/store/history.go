@@ -39,16 +39,20 @@ type verdictChange struct {
 // saveHistory writes what happened, in as many statements as its rows need and
 // none when nothing did.
 func (c *changeSet) saveHistory(ctx context.Context) error {
+	grounds, err := c.grounds(ctx)
+	if err != nil {
+		return err
+	}
 	rows := make([][]any, 0, len(c.history))
-	for _, h := range c.history {
+	for i, h := range c.history {
 		kind, detail := h.cause.Kind, jsonOf(h.cause)
 		if detail == "{}" {
 			detail = ""
 		}
 		rows = append(rows, []any{
-			c.d.ids.next(c.now), h.image.ID, ms(c.now), h.from, h.verdict.Status, h.verdict.Reason, h.verdict.Message, kind, detail, h.flagged})
+			c.d.ids.next(c.now), h.image.ID, ms(c.now), h.from, h.verdict.Status, h.verdict.Reason, h.verdict.Message, kind, detail, h.flagged, jsonOf(grounds[i])})
 	}
-	err := database.Insert(ctx, c.tx, "insert into verdict_history (id, image_id, at, from_status, to_status, reason, message, cause, detail, flagged)", rows, "")
+	err = database.Insert(ctx, c.tx, "insert into verdict_history (id, image_id, at, from_status, to_status, reason, message, cause, detail, flagged, basis)", rows, "")
 	if err != nil {
 		return err
 	}
@@ -332,22 +336,29 @@ func historyOf(ctx context.Context, q database.Querier, r *imageRow, i *inventor
 	i.GoneAt, i.RepositoryGoneAt = timeOrNil(r.GoneAt), timeOrNil(gone)
 	var at int64
 	err = database.Each(ctx, q, `
-		select at, from_status, to_status, reason, message, cause, detail, flagged
+		select at, from_status, to_status, reason, message, cause, detail, flagged, basis
 		from verdict_history
 		where image_id = $1
 		order by id desc
 		limit $2`, func(rows *sql.Rows) error {
 		var c inventory.VerdictChange
-		var detail string
-		if err := rows.Scan(&at, &c.From, &c.To, &c.Reason, &c.Message, &c.Cause.Kind, &detail, &c.Flagged); err != nil {
+		var detail, basis string
+		err := rows.Scan(&at, &c.From, &c.To, &c.Reason, &c.Message, &c.Cause.Kind, &detail, &c.Flagged, &basis)
+		if err != nil {
 			return err
 		}
 		c.At = timeOf(at)
-		err := fromJSON(detail, &c.Cause)
+		if c.Ground, err = readGround(basis); err != nil {
+			return err
+		}
+		err = fromJSON(detail, &c.Cause)
 		i.History = append(i.History, c)
 		return err
 	}, r.ID, shownVerdicts)
 	if err != nil {
+		return err
+	}
+	if err := nameGrounds(ctx, q, i.History); err != nil {
 		return err
 	}
 	err = database.Each(ctx, q, `

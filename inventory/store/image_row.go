@@ -42,6 +42,7 @@ type imageRow struct {
 	Notes          string
 	Missed         string
 	GoneAt         sql.NullInt64
+	Basis          int64 // see basisKey
 
 	teams   []string
 	signers []inventory.SignerID // verified
@@ -52,20 +53,20 @@ type imageRow struct {
 
 const imageColumns = `id, registry_id, repository_id, digest, kind, media_type, size, first_seen, last_seen, listed,
 	status, reason, message, checked_at, changed_at, review_at, fingerprint, trust_revision,
-	failure_reason, failure_message, failure_whole, recheck_failed, last_good_status, last_good_at, quarantine_id, notes, missed, gone_at`
+	failure_reason, failure_message, failure_whole, recheck_failed, last_good_status, last_good_at, quarantine_id, notes, missed, gone_at, basis`
 
 func (r *imageRow) targets() []any {
 	return []any{&r.ID, &r.RegistryID, &r.RepositoryID, &r.Digest, &r.Kind, &r.MediaType, &r.Size, &r.FirstSeen, &r.LastSeen, &r.Listed,
 		&r.Status, &r.Reason, &r.Message, &r.CheckedAt, &r.ChangedAt, &r.ReviewAt, &r.Fingerprint, &r.TrustRevision,
 		&r.FailureReason, &r.FailureMessage, &r.FailureWhole, &r.RecheckFailed, &r.LastGoodStatus, &r.LastGoodAt, &r.Quarantine, &r.Notes,
-		&r.Missed, &r.GoneAt}
+		&r.Missed, &r.GoneAt, &r.Basis}
 }
 
 func (r *imageRow) values() []any {
 	return []any{r.ID, r.RegistryID, r.RepositoryID, r.Digest, r.Kind, r.MediaType, r.Size, r.FirstSeen, r.LastSeen, r.Listed,
 		r.Status, r.Reason, r.Message, r.CheckedAt, r.ChangedAt, r.ReviewAt, r.Fingerprint, r.TrustRevision,
 		r.FailureReason, r.FailureMessage, r.FailureWhole, r.RecheckFailed, r.LastGoodStatus, r.LastGoodAt, r.Quarantine, r.Notes,
-		r.Missed, r.GoneAt}
+		r.Missed, r.GoneAt, r.Basis}
 }
 
 // imageUpdate overwrites what a change can change.
@@ -85,15 +86,16 @@ var imageUpdate = func() string {
 // loads it here, changes the row, and saves: that is how counters, facets and
 // history can't be forgotten.
 type changeSet struct {
-	d       *DB
-	tx      database.Querier
-	now     time.Time
-	rows    map[int64]*imageRow
-	before  map[int64]imageRow // as they are in the database; without the new ones
-	order   []int64            // of rows: newest last
-	history []*verdictChange
-	events  [][]any
-	pending int // signers seen for the first time
+	d        *DB
+	tx       database.Querier
+	now      time.Time
+	rows     map[int64]*imageRow
+	before   map[int64]imageRow // as they are in the database; without the new ones
+	order    []int64            // of rows: newest last
+	history  []*verdictChange
+	events   [][]any
+	pending  int   // signers seen for the first time
+	revision int64 // of all decisions; set by save
 
 	look      *inventory.Repository  // whose look this is; nil: what is stored was checked or judged again
 	sightings map[signedIn]*sighting // of signers in repositories
@@ -198,9 +200,14 @@ func (c *changeSet) judge(r *imageRow, v inventory.Verdict, cause inventory.Caus
 	} else if was != inventory.Unknown {
 		r.LastGoodStatus, r.LastGoodAt = was, r.CheckedAt
 	}
-	r.Status, r.Reason, r.Message, r.ReviewAt = v.Status, v.Reason, v.Message, msOrNull(v.ReviewAt)
+	unlooked := v.Status == inventory.Unknown && r.Reason == inventory.ReasonNotChecked && v.Reason != r.Reason
+	key := basisKey(v)
+	rebased := key != 0 && key != r.Basis
+	r.Status, r.Reason, r.Message, r.ReviewAt, r.Basis = v.Status, v.Reason, v.Message, msOrNull(v.ReviewAt), key
 	if v.Status != was {
 		r.ChangedAt = sql.NullInt64{Int64: ms(c.now), Valid: true}
+	}
+	if v.Status != was || rebased || unlooked {
 		c.history = append(c.history, &verdictChange{image: r, from: was, known: known, verdict: v, cause: cause})
 	}
 }
@@ -215,7 +222,8 @@ func (c *changeSet) fail(r *imageRow, failure *inventory.LookError, v inventory.
 // save writes the rows that changed, their facets and history, and last the
 // counters. From here on a Repair waits until the transaction ends.
 func (c *changeSet) save(ctx context.Context) error {
-	if _, err := c.d.decisionsRevision(ctx, c.tx); err != nil {
+	var err error
+	if c.revision, err = c.d.decisionsRevision(ctx, c.tx); err != nil {
 		return err
 	}
 	var (

@@ -181,6 +181,10 @@ func (d *DB) RecordReverified(ctx context.Context, list []inventory.Reverified, 
 			at := recheckAt(v.Evidence, now)
 			done[at] = append(done[at], id)
 		}
+		judged := func(id int64) inventory.Verdict { return byID[id].Verdict }
+		if err := c.regrounded(ctx, found, judged, inventory.Cause{Kind: inventory.CauseRecheck}); err != nil {
+			return err
+		}
 		if err := c.replaceEvidence(ctx, found); err != nil {
 			return err
 		}

@@ -77,3 +77,28 @@ func TestOpen_keepsTheHistoryOfEarlierVersions(t *testing.T) {
 		}
 	})
 }
+
+// Of what was judged before that was kept, nobody knows what it rested on; of
+// what is judged from then on it is known.
+func TestOpen_doesNotKnowWhatEarlierVerdictsRestedOn(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		at(t, dsn, 8,
+			"insert into registries (id, name, url, interval_ms, repositories, tags, next_due_at) values (1, 'local', 'http://local.test', 1, '[]', '[]', 0)",
+			"insert into repositories (id, registry_id, name, full_name, gone, first_seen, last_seen, read_at, next_due_at) values (1, 1, 'app', 'local/app', false, 1000, 2000, 2000, 0)",
+			"insert into images (id, registry_id, repository_id, digest, kind, media_type, size, first_seen, last_seen, listed, status, reason, message, checked_at) values (1, 1, 1, '"+string(digest(1))+"', 'image', 'm', 1, 1000, 2000, true, 'trusted', 'ok', 'It is.', 1000)",
+			"insert into counters (kind, value, status, n) values ('all', '', 'trusted', 1)",
+			"insert into tags (repository_id, name, image_id, digest, since) values (1, 'v1', 1, '"+string(digest(1))+"', 1000)",
+			"insert into image_signers (image_id, signer_id, judged) values (1, '"+string(keyID(7))+"', 0)",
+			"insert into signers (id, kind, name, standing) values ('"+string(keyID(7))+"', 'key', 'key 7', 'approved')",
+			"insert into verdict_history (id, image_id, at, from_status, to_status, reason, message) values (1, 1, 1000, 'unknown', 'trusted', 'ok', 'It is.')")
+		w := newWorld(t, dsn)
+		if h := w.latest(1); h.To != inventory.Trusted || h.Ground != nil {
+			t.Errorf("history begins with %+v", h)
+		}
+		w.list("local", "app")
+		w.see("local", "app", bearing(1, "v1", madeBy(7, "s1")))
+		if h := w.latest(1); h.To != inventory.Unapproved || h.Ground == nil || h.Ground.Signature.Mark != "s1" {
+			t.Errorf("and goes on with %+v", h)
+		}
+	})
+}
