@@ -25,17 +25,17 @@ type ground struct {
 	CheckedAt int64              `json:"c,omitempty"`
 }
 
-// mark is what image_signers keeps of a signature.
-type mark struct {
+// likeness is what image_signers keeps of a signature.
+type likeness struct {
 	Format   inventory.Format `json:"f,omitempty"`
 	Manifest inventory.Digest `json:"m,omitempty"`
 	Index    int              `json:"i,omitempty"`
 	Mark     string           `json:"k,omitempty"`
 }
 
-func markOf(s inventory.Signature) mark {
+func markOf(s inventory.Signature) likeness {
 	t := inventory.TraceOf(s)
-	return mark{t.Format, t.Manifest, t.Index, t.Mark}
+	return likeness{t.Format, t.Manifest, t.Index, t.Mark}
 }
 
 // basisKey stands for the reason, the signer and the decision of a verdict: one
@@ -103,14 +103,14 @@ func (c *changeSet) grounds(ctx context.Context) ([]ground, error) {
 		image  int64
 		signer inventory.SignerID
 	}
-	marks := map[pair]mark{}
+	marks := map[pair]likeness{}
 	err := database.EachIn(ctx, c.tx, "select image_id, signer_id, trace from image_signers where image_id in %s", bare, func(rows *sql.Rows) error {
 		var p pair
 		var text string
 		if err := rows.Scan(&p.image, &p.signer, &text); err != nil {
 			return err
 		}
-		var m mark
+		var m likeness
 		err := fromJSON(text, &m)
 		marks[p] = m
 		return err
@@ -124,9 +124,9 @@ func (c *changeSet) grounds(ctx context.Context) ([]ground, error) {
 	return list, err
 }
 
-// same reports whether two marks are those of one signature: its bytes say so,
+// same reports whether two likenesses are those of one signature: its bytes say so,
 // wherever they are kept, or else its place.
-func (m mark) same(n mark) bool {
+func (m likeness) same(n likeness) bool {
 	if m.Mark != "" && n.Mark != "" {
 		return m.Format == n.Format && m.Mark == n.Mark
 	}
@@ -155,7 +155,7 @@ func (c *changeSet) regrounded(ctx context.Context, found map[int64]*inventory.I
 	if len(ids) == 0 {
 		return nil
 	}
-	was := map[int64]mark{}
+	was := map[int64]likeness{}
 	err := database.EachIn(ctx, c.tx, "select image_id, signer_id, trace from image_signers where trace <> '' and image_id in %s", ids, func(rows *sql.Rows) error {
 		var id int64
 		var signer inventory.SignerID
@@ -163,7 +163,7 @@ func (c *changeSet) regrounded(ctx context.Context, found map[int64]*inventory.I
 		if err := rows.Scan(&id, &signer, &text); err != nil {
 			return err
 		}
-		var m mark
+		var m likeness
 		if signer != verdictOf(id).Basis.Signature.Signer.ID {
 			return nil
 		}
