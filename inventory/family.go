@@ -8,7 +8,7 @@ import "strings"
 // other identity. A file's name may hold @refs/ as well as a branch's may: the
 // last one counts, so that whoever may name branches can't pass for another file.
 func (id SignerID) Workflow() (address, ref string, ok bool) {
-	_, san := id.keyless()
+	_, san, _ := id.Identity()
 	if !strings.HasPrefix(san, "https://") {
 		return "", "", false
 	}
@@ -23,7 +23,7 @@ func (id SignerID) Workflow() (address, ref string, ok bool) {
 // releases of one workflow are signers of their own, and one family. Every other
 // signer is a family of one.
 func (id SignerID) Family() string {
-	issuer, _ := id.keyless()
+	issuer, _, _ := id.Identity()
 	if address, _, ok := id.Workflow(); ok {
 		return string(KeylessID(issuer, address))
 	}
@@ -36,21 +36,11 @@ func (id SignerID) Family() string {
 func (id SignerID) Authority() string {
 	switch id.Kind() {
 	case KeylessSigner:
-		issuer, _ := id.keyless()
+		issuer, _, _ := id.Identity()
 		return issuer
 	case X509Signer:
 		anchor, _, _ := strings.Cut(strings.TrimPrefix(string(id), "x509:"), "|")
 		return anchor
 	}
 	return ""
-}
-
-// keyless are the two halves of a keyless identity, empty for others.
-func (id SignerID) keyless() (issuer, san string) {
-	rest, ok := strings.CutPrefix(string(id), "keyless:")
-	if !ok {
-		return "", ""
-	}
-	issuer, san, _ = strings.Cut(rest, "|")
-	return issuer, san
 }

@@ -96,7 +96,18 @@ type Signer struct {
 	// Roots are the roots of trust that verified signatures of a keyless signer
 	// came through so far, sorted.
 	Roots []string `json:"roots,omitempty"`
+
+	// What lists of signers and a signer's page say of where it signs, and what is
+	// unusual about that.
+	Repositories    []string `json:"repositories,omitempty"`     // registry/repository: those with the most of its images in use
+	RepositoryCount int      `json:"repository_count,omitempty"` // of all such; at most MaxCounted
+	Teams           []string `json:"teams,omitempty"`            // that own them, sorted
+	Formats         []Format `json:"formats,omitempty"`          // that it signs in
+	Oddities        []Oddity `json:"oddities,omitempty"`
 }
+
+// MaxCounted is where the repositories of a signer are no longer counted.
+const MaxCounted = 100
 
 // Counting are the decisions that count for the signer, as Judge and StandingAt
 // read them: its own, newest first, and then those that others lend it.

@@ -25,7 +25,6 @@ type sighting struct {
 	since, notBefore int64
 }
 
-
 // strange is how long after a repository was first listed a signature that
 // appears in it is one that somebody would have seen before. Until then it may
 // have been there all along, and only not been read yet.
