@@ -133,13 +133,18 @@ func (e Export) Registry(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// Entry is GET /audit.csv and /audit.json.
+// Entry is GET /audit.csv and /audit.json, with the filter of /audit.
 func (e Export) Entry(w http.ResponseWriter, r *http.Request) error {
+	f, err := inventory.ParseAuditFilter(r.Form)
+	if err != nil {
+		return err
+	}
 	return export(e, w, r, sheet[inventory.AuditEntry]{
-		name:    "audit",
+		name:    fileName("audit", f.Action),
 		columns: []string{"index", "at", "actor_kind", "actor", "action", "object", "reason", "before", "after", "address"},
 		page: func(ctx context.Context, p inventory.Page) ([]inventory.AuditEntry, string, error) {
-			return e.Audit.AuditEntries(ctx, p)
+			list, err := e.Audit.FindAudit(ctx, f, p)
+			return list.Entries, list.Next, err
 		},
 		cells: func(a inventory.AuditEntry) []string {
 			made := api.NewAuditEntry(a)

@@ -356,12 +356,6 @@ func samples() []sample {
 	watched := signerPage(approved)
 	watched.Frame.Actor = viewer
 
-	audit := AuditPage{Frame: frame("Audit", "/audit"), Next: "c", Cursor: "b"}
-	for i, action := range []string{"signer.approve", "image.quarantine", "access.refused", "session.start", "made.up_thing"} {
-		audit.Entries = append(audit.Entries, inventory.AuditEntry{Index: int64(40 - i), At: *ago(time.Duration(i) * time.Hour), Actor: reviewer, Action: action, Object: string(approved.ID), Reason: "Compared by telephone.", Before: `{"standing":"pending"}`, After: `{"standing":"approved"}`, Address: "127.0.0.1"})
-	}
-	audit.Entries[4].Object, audit.Entries[4].Reason, audit.Entries[4].Actor = markup+bidi, huge, inventory.Actor{Kind: inventory.SystemActor, Name: markup}
-
 	boss := func(title string) Frame {
 		f := frame(title, "/tokens")
 		f.Actor = inventory.Actor{Kind: inventory.UserActor, Name: "Ada Lindgren", Subject: "idp|ada", Role: inventory.Admin}
@@ -389,7 +383,7 @@ func samples() []sample {
 	noisy := frame("Quarantine", "/quarantine")
 	noisy.Flash, noisy.Notice = &Flash{Problem: true, Message: markup}, "The clock of this machine is a day off."
 
-	list2 := append(teamSamples(), []sample{
+	list2 := append(append(teamSamples(), auditSamples()...), []sample{
 		{"overview", full}, {"overview-calm", calm}, {"overview-fresh", fresh}, {"overview-no-registry", OverviewPage{Frame: frame("Overview", "/")}},
 		{"images", list}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
 		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-stripped", image(strippedImage())}, {"image-nasty", refused},
@@ -401,7 +395,6 @@ func samples() []sample {
 		{"registries-no-registry", RegistriesPage{Frame: frame("Registries", "/registries")}},
 		{"trust", TrustPage{Frame: frame("Roots of trust", "/trust"), Roots: roots()}}, {"trust-well", TrustPage{Frame: frame("Roots of trust", "/trust"), Roots: roots()[:1]}}, {"trust-none", TrustPage{Frame: frame("Roots of trust", "/trust")}},
 		{"learn", LearnPage{Frame: frame("Learn", "/learn")}},
-		{"audit", audit}, {"audit-none", AuditPage{Frame: frame("Audit", "/audit")}},
 		{"account", accountPage("security")}, {"account-local", AccountPage{Frame: frame("Your account", "/account")}}, {"account-nasty", accountPage(markup)},
 		{"tokens", programs}, {"tokens-none", none2}, {"tokens-over", past}, {"tokens-ended", ended}, {"token", made},
 		{"search", SearchPage{Frame: frame("Search", "/search?q=api"), Q: "api", Repositories: []inventory.Repository{{Registry: "local", Name: "team-payments/api"}, {Registry: "local", Name: bidi}}, Signers: []inventory.Signer{keyless(), nasty()}, Images: images40()[:2]}},

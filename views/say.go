@@ -180,21 +180,6 @@ func actorWord(a inventory.Actor) string {
 	return a.Role.String()
 }
 
-// actionWord says an audit entry's action in plain words.
-func actionWord(action string) string {
-	words := map[string]string{
-		"signer.approve": "approved a signer", "signer.reject": "rejected a signer", "signer.revoke": "revoked a signer",
-		"signer.propose": "proposed a signer", "signer.register": "registered a key", "key.register": "registered a key",
-		"image.quarantine": "held an image back", "image.release": "released an image", "access.refused": "was refused",
-		"session.start": "signed in", "session.end": "signed out", "token.create": "made a token", "token.revoke": "ended a token",
-		"registry.sync": "started a sync",
-	}
-	if w, ok := words[action]; ok {
-		return w
-	}
-	return inventory.Visible(strings.NewReplacer(".", " ", "_", " ").Replace(action))
-}
-
 func orNothing(s string) string {
 	if s == "" {
 		return "nothing"

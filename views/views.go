@@ -70,6 +70,11 @@ func (p TrustPage) Render(ctx context.Context, w io.Writer) error { return trust
 func (p AuditPage) Render(ctx context.Context, w io.Writer) error { return audit(p).Render(ctx, w) }
 
 // Render writes the page.
+func (p AuditEntryPage) Render(ctx context.Context, w io.Writer) error {
+	return auditEntry(p).Render(ctx, w)
+}
+
+// Render writes the page.
 func (p SearchPage) Render(ctx context.Context, w io.Writer) error { return search(p).Render(ctx, w) }
 
 // Render writes the page.

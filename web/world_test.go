@@ -176,7 +176,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: w.db, Signers: w.db, Quarantines: w.db, Audit: w.db, Coverage: w.db}),
 		Registry:   handlers.Registry{Pages: pages, Store: w.db, Door: w.door, Live: w.live, Sessions: people},
 		Trust:      handlers.Trust{Pages: pages, Roots: roots},
-		Audit:      handlers.Audit{Pages: pages, Store: w.db},
+		Audit:      handlers.Audit{Pages: pages, Store: w.db, Proofs: w.db},
 		Token:      handlers.Token{Pages: pages, Store: w.db, Door: w.door, API: p.baseURL},
 		Learn:      handlers.Learn{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: w.db},

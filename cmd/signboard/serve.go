@@ -168,7 +168,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: a.store, Signers: a.store, Quarantines: a.store, Audit: a.store, Coverage: a.store}),
 		Registry:   handlers.Registry{Pages: pages, Store: a.store, Door: a.door, Live: a.live, Sessions: people},
 		Trust:      handlers.Trust{Pages: pages, Roots: a.trustRoots},
-		Audit:      handlers.Audit{Pages: pages, Store: a.store},
+		Audit:      handlers.Audit{Pages: pages, Store: a.store, Proofs: a.store},
 		Token:      handlers.Token{Pages: pages, Store: a.store, Door: a.door, API: c.BaseURL},
 		Learn:      handlers.Learn{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: a.store},

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -39,7 +40,7 @@ func NewAuditEntry(e inventory.AuditEntry) AuditEntry {
 
 // AuditStore is what the calls about the audit log read.
 type AuditStore interface {
-	AuditEntries(ctx context.Context, p inventory.Page) ([]inventory.AuditEntry, string, error)
+	FindAudit(ctx context.Context, f inventory.AuditFilter, p inventory.Page) (inventory.AuditList, error)
 }
 
 // audit adds the calls that read the audit log.
@@ -47,18 +48,29 @@ func (s *surface) audit() {
 	call(s, huma.Operation{
 		Method: http.MethodGet, Path: "/audit", OperationID: "list-audit-entries", Tags: []string{"Audit"},
 		Summary:     "List the entries of the audit log",
-		Description: "What people and programs decided and changed here, and what they were refused; the newest first.",
+		Description: "What people and programs decided and changed here, and what they were refused; the newest first. Where two words of a filter rarely meet, a page may end before it is full, even without an item: there are more as long as next_cursor isn't null.",
 	}, s.listAudit)
 }
 
-func (s *surface) listAudit(ctx context.Context, in *struct{ Paging }) (*answer[List[AuditEntry]], error) {
+func (s *surface) listAudit(ctx context.Context, in *struct {
+	Who    string `query:"who" maxLength:"4000" doc:"Whose entries: a name as it stands there, in large or small letters."`
+	Action string `query:"action" maxLength:"100" doc:"One action, or all of a kind: signer.approve, signer." example:"signer"`
+	Object string `query:"object" maxLength:"4000" doc:"What they are about, as it stands there: a signer's id, an image's digest, a registry's name."`
+	From   string `query:"from" maxLength:"40" doc:"From this day on, UTC, or from this moment (RFC 3339) on." example:"2026-01-01"`
+	To     string `query:"to" maxLength:"40" doc:"Up to and with this day, UTC, or up to this moment (RFC 3339)." example:"2026-12-31"`
+	Paging
+}) (*answer[List[AuditEntry]], error) {
+	filter, err := inventory.ParseAuditFilter(url.Values{"who": {in.Who}, "action": {in.Action}, "object": {in.Object}, "from": {in.From}, "to": {in.To}})
+	if err != nil {
+		return nil, err
+	}
 	page, err := in.page("audit")
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := s.Audit.AuditEntries(ctx, page)
+	found, err := s.Audit.FindAudit(ctx, filter, page)
 	if err != nil {
 		return nil, err
 	}
-	return listed("audit", found, next, NewAuditEntry), nil
+	return listed("audit", found.Entries, found.Next, NewAuditEntry), nil
 }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 
@@ -24,7 +25,7 @@ type Signed struct {
 
 // Stored is a log as it lies in a database.
 type Stored struct {
-	Records     iter.Seq2[Record, error]    // by index
+	Records     iter.Seq2[Record, error]    // by index; a Fault with one is about what isn't signed of it
 	Hashes      iter.Seq2[tlog.Hash, error] // in the order in which they were kept
 	Checkpoints iter.Seq2[Signed, error]    // by size
 	Next        int64                       // the index of the next entry
@@ -50,7 +51,8 @@ func Check(log Stored, published [][]byte, keys note.Verifiers) (size int64, err
 		w.published[c.Size] = append(w.published[c.Size], c)
 	}
 	for r, err := range log.Records {
-		if err != nil {
+		odd, isFault := errors.AsType[*Fault](err)
+		if err != nil && !isFault {
 			return w.size, err
 		}
 		if err := w.entry(r); err != nil {
@@ -58,6 +60,9 @@ func Check(log Stored, published [][]byte, keys note.Verifiers) (size int64, err
 		}
 		if err := w.signed(); err != nil {
 			return w.size, err
+		}
+		if isFault {
+			return w.size, odd
 		}
 	}
 	return w.size, w.end(log.Next)

@@ -47,6 +47,9 @@ func (d *DB) Seal(ctx context.Context, key audit.Key, keys note.Verifiers, isNew
 		return fmt.Errorf("opening the audit log: %w", err)
 	}
 	d.seal = s
+	if err := d.file(ctx); err != nil {
+		return fmt.Errorf("filing entries of the audit log: %w", err)
+	}
 	return nil
 }
 
@@ -146,16 +149,45 @@ func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
-const recordColumns = "idx, at, actor, action, object, reason, before, after, address"
+const recordColumns = "idx, at, actor, action, object, reason, before, after, address, who, family, made"
 
-func scanRecord(rows *sql.Rows) (r audit.Record, err error) {
+// readRecord reads a row of recordColumns.
+func readRecord(rows *sql.Rows) (audit.Record, error) {
+	r, _, err := scanRecord(rows)
+	return r, err
+}
+
+func scanRecord(rows *sql.Rows) (r audit.Record, f filing, err error) {
 	var at any // SQLite keeps whatever somebody writes by hand
-	err = rows.Scan(&r.Index, &at, &r.Actor, &r.Action, &r.Object, &r.Reason, &r.Before, &r.After, &r.Address)
+	err = rows.Scan(&r.Index, &at, &r.Actor, &r.Action, &r.Object, &r.Reason, &r.Before, &r.After, &r.Address, &f.who, &f.family, &f.made)
 	var ok bool
 	if r.At, ok = at.(int64); !ok {
 		r.At = math.MaxInt64 // which none has
 	}
-	return r, err
+	return r, f, err
+}
+
+// checkedRecords are all records for the check of the log. What an entry is found
+// by isn't signed, but follows from what is: a row that is filed elsewhere, which
+// would be kept from whoever looks for it, comes with the Fault that says so.
+func checkedRecords(ctx context.Context, q database.Querier) iter.Seq2[audit.Record, error] {
+	type row struct {
+		audit.Record
+		filing
+	}
+	return func(yield func(audit.Record, error) bool) {
+		for r, err := range parts(ctx, q, "audit_entries", "idx", recordColumns, func(rows *sql.Rows) (r row, err error) {
+			r.Record, r.filing, err = scanRecord(rows)
+			return r, err
+		}) {
+			if err == nil && r.filing != filed(r.Record) && r.filing != (filing{}) { // rows of earlier versions aren't filed yet
+				err = &audit.Fault{Index: r.Index, Message: fmt.Sprintf("Entry %d was hidden: lists don't have it where it belongs.", r.Index)}
+			}
+			if !yield(r.Record, err) {
+				return
+			}
+		}
+	}
 }
 
 // record is an entry as it is stored under an index.
@@ -201,7 +233,7 @@ func parts[T any](ctx context.Context, q database.Querier, table, key, columns s
 }
 
 func eachRecord(ctx context.Context, q database.Querier, f func(audit.Record) error) error {
-	for r, err := range parts(ctx, q, "audit_entries", "idx", recordColumns, scanRecord) {
+	for r, err := range parts(ctx, q, "audit_entries", "idx", recordColumns, readRecord) {
 		if err == nil {
 			err = f(r)
 		}
@@ -221,7 +253,7 @@ func (d *DB) AuditLog(ctx context.Context, f func(audit.Stored) error) error {
 			return err
 		}
 		return f(audit.Stored{
-			Records: parts(ctx, q, "audit_entries", "idx", recordColumns, scanRecord),
+			Records: checkedRecords(ctx, q),
 			Hashes: parts(ctx, q, "audit_hashes", "idx", "hash", func(rows *sql.Rows) (tlog.Hash, error) {
 				var text string
 				if err := rows.Scan(&text); err != nil {
@@ -318,7 +350,7 @@ func (d *DB) AuditProof(ctx context.Context, index int64) (p audit.Proof, err er
 func storedRecord(ctx context.Context, q database.Querier, index int64) (audit.Record, error) {
 	var found *audit.Record
 	err := database.Each(ctx, q, "select "+recordColumns+" from audit_entries where idx = $1", func(rows *sql.Rows) error {
-		r, err := scanRecord(rows)
+		r, err := readRecord(rows)
 		found = &r
 		return err
 	}, index)

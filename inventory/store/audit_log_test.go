@@ -116,10 +116,12 @@ func TestAuditLog_editedByHand(t *testing.T) {
 		index      int64
 		refused    bool // when something is to be written
 	}{
-		"changed": {[]string{"update audit_entries set reason = 'another' where idx = 6"}, 6, false},
-		"deleted": {[]string{"delete from audit_entries where idx = 6"}, 6, false},
-		"swapped": {[]string{"update audit_entries set idx = 100 where idx = 3", "update audit_entries set idx = 3 where idx = 4", "update audit_entries set idx = 4 where idx = 100"}, 3, false},
-		"added":   {[]string{"insert into audit_entries (idx, at, actor, action, object, reason, before, after, address) select 12, at, actor, action, object, reason, before, after, address from audit_entries where idx = 0"}, 12, true},
+		"changed":                             {[]string{"update audit_entries set reason = 'another' where idx = 6"}, 6, false},
+		"deleted":                             {[]string{"delete from audit_entries where idx = 6"}, 6, false},
+		"hidden from who looks for a person":  {[]string{"update audit_entries set who = 'x' where idx = 6"}, 6, false},
+		"hidden from who looks for decisions": {[]string{"update audit_entries set family = 'session' where idx = 6"}, 6, false},
+		"swapped":                             {[]string{"update audit_entries set idx = 100 where idx = 3", "update audit_entries set idx = 3 where idx = 4", "update audit_entries set idx = 4 where idx = 100"}, 3, false},
+		"added":                               {[]string{"insert into audit_entries (idx, at, actor, action, object, reason, before, after, address) select 12, at, actor, action, object, reason, before, after, address from audit_entries where idx = 0"}, 12, true},
 		"added and counted": {[]string{
 			"insert into audit_entries (idx, at, actor, action, object, reason, before, after, address) select 12, at, actor, action, object, reason, before, after, address from audit_entries where idx = 0",
 			"update revisions set value = 13 where name = 'audit'"}, 12, true},

@@ -1,0 +1,17 @@
+-- +goose Up
+
+-- What an entry is found by, beside what stands in it: the actor's name in small
+-- letters, the action's family, and the id of what it made (a decision, a
+-- quarantine, a token). All follow from the entry, so they are no part of what is
+-- signed; audit verify checks them nevertheless. Rows from before are filled in
+-- when the log is opened.
+alter table audit_entries add column who text not null default '';
+alter table audit_entries add column family text not null default '';
+alter table audit_entries add column made text not null default '';
+
+create index audit_entries_who on audit_entries (who, at, idx);
+create index audit_entries_family on audit_entries (family, at, idx);
+create index audit_entries_action on audit_entries (action, at, idx);
+create index audit_entries_object on audit_entries (object, at, idx);
+create index audit_entries_at on audit_entries (at, idx);
+create index audit_entries_made on audit_entries (made, idx);
