@@ -94,10 +94,10 @@ func (d *DB) recordImages(ctx context.Context, tx database.Querier, repository i
 		f := &findings[i]
 		r := byDigest[f.Digest]
 		if r == nil {
-			r = &imageRow{
+			r = &imageRow{storedImage: storedImage{
 				RegistryID: repository.RegistryID, RepositoryID: repository.ID, Digest: f.Digest, FirstSeen: ms(now),
-				Status: inventory.Unknown, Reason: inventory.ReasonNotChecked, teams: teams,
-			}
+				Status: inventory.Unknown, Reason: inventory.ReasonNotChecked,
+			}, teams: teams}
 			c.add(r)
 			byDigest[f.Digest] = r
 			fresh = append(fresh, r.ID)

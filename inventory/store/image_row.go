@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +15,17 @@ import (
 
 // imageRow is a row of images with what it is counted by.
 type imageRow struct {
+	storedImage
+
+	teams   []string
+	signers []inventory.SignerID // verified
+	formats []inventory.Format
+
+	replaced bool // its evidence, in this transaction
+}
+
+// storedImage is a row of images.
+type storedImage struct {
 	ID           int64
 	RegistryID   int64
 	RepositoryID int64
@@ -43,26 +56,20 @@ type imageRow struct {
 	Missed         string
 	GoneAt         sql.NullInt64
 	Basis          int64 // see basisKey
-
-	teams   []string
-	signers []inventory.SignerID // verified
-	formats []inventory.Format
-
-	replaced bool // its evidence, in this transaction
 }
 
 const imageColumns = `id, registry_id, repository_id, digest, kind, media_type, size, first_seen, last_seen, listed,
 	status, reason, message, checked_at, changed_at, review_at, fingerprint, trust_revision,
 	failure_reason, failure_message, failure_whole, recheck_failed, last_good_status, last_good_at, quarantine_id, notes, missed, gone_at, basis`
 
-func (r *imageRow) targets() []any {
+func (r *storedImage) targets() []any {
 	return []any{&r.ID, &r.RegistryID, &r.RepositoryID, &r.Digest, &r.Kind, &r.MediaType, &r.Size, &r.FirstSeen, &r.LastSeen, &r.Listed,
 		&r.Status, &r.Reason, &r.Message, &r.CheckedAt, &r.ChangedAt, &r.ReviewAt, &r.Fingerprint, &r.TrustRevision,
 		&r.FailureReason, &r.FailureMessage, &r.FailureWhole, &r.RecheckFailed, &r.LastGoodStatus, &r.LastGoodAt, &r.Quarantine, &r.Notes,
 		&r.Missed, &r.GoneAt, &r.Basis}
 }
 
-func (r *imageRow) values() []any {
+func (r *storedImage) values() []any {
 	return []any{r.ID, r.RegistryID, r.RepositoryID, r.Digest, r.Kind, r.MediaType, r.Size, r.FirstSeen, r.LastSeen, r.Listed,
 		r.Status, r.Reason, r.Message, r.CheckedAt, r.ChangedAt, r.ReviewAt, r.Fingerprint, r.TrustRevision,
 		r.FailureReason, r.FailureMessage, r.FailureWhole, r.RecheckFailed, r.LastGoodStatus, r.LastGoodAt, r.Quarantine, r.Notes,
@@ -228,6 +235,7 @@ func (c *changeSet) save(ctx context.Context) error {
 	}
 	var (
 		changed  [][]any
+		judged   = map[judgement][]int64{}
 		ds       = deltas{{countStanding, string(inventory.Pending), ""}: int64(c.pending)}
 		refacet  []int64
 		facets   [][]any
@@ -239,7 +247,11 @@ func (c *changeSet) save(ctx context.Context) error {
 		if known && before.same(r) {
 			continue
 		}
-		if !known || !slices.Equal(before.values(), r.values()) {
+		switch {
+		case known && before.storedImage == r.storedImage:
+		case known && before.judgedAs(r.judgement()) == r.storedImage:
+			judged[r.judgement()] = append(judged[r.judgement()], id)
+		default:
 			changed = append(changed, r.values())
 		}
 		if known {
@@ -265,6 +277,11 @@ func (c *changeSet) save(ctx context.Context) error {
 	if err := database.Insert(ctx, c.tx, "insert into images ("+imageColumns+")", changed, imageUpdate); err != nil {
 		return err
 	}
+	for _, j := range sortedJudgements(judged) {
+		if err := c.saveJudgement(ctx, j, judged[j]); err != nil {
+			return err
+		}
+	}
 	if err := database.ExecIn(ctx, c.tx, "delete from image_facets where image_id in %s", refacet); err != nil {
 		return err
 	}
@@ -286,7 +303,42 @@ func (c *changeSet) save(ctx context.Context) error {
 }
 
 func (r *imageRow) same(s *imageRow) bool {
-	return slices.Equal(r.values(), s.values()) && slices.Equal(r.facets(), s.facets())
+	return r.storedImage == s.storedImage && slices.Equal(r.facets(), s.facets())
+}
+
+// judgement is what another verdict, and nothing else, changes in a row. Images
+// that a decision is about mostly get the same one: they are written together,
+// and only the indexes that a verdict stands in are.
+type judgement struct {
+	status              inventory.Status
+	reason              inventory.Reason
+	message             string
+	changedAt, reviewAt sql.NullInt64
+	basis               int64
+}
+
+func (r storedImage) judgement() judgement {
+	return judgement{r.Status, r.Reason, r.Message, r.ChangedAt, r.ReviewAt, r.Basis}
+}
+
+// judgedAs is the row with another judgement.
+func (r storedImage) judgedAs(j judgement) storedImage {
+	r.Status, r.Reason, r.Message, r.ChangedAt, r.ReviewAt, r.Basis = j.status, j.reason, j.message, j.changedAt, j.reviewAt, j.basis
+	return r
+}
+
+func (c *changeSet) saveJudgement(ctx context.Context, j judgement, ids []int64) error {
+	set := "status = $1, reason = $2, message = $3, changed_at = $4, basis = $5"
+	args := []any{j.status, j.reason, database.Clean(j.message), j.changedAt, j.basis}
+	if slices.ContainsFunc(ids, func(id int64) bool { return c.before[id].ReviewAt != j.reviewAt }) {
+		set, args = set+", review_at = $6", append(args, j.reviewAt)
+	}
+	return database.ExecIn(ctx, c.tx, "update images set "+set+" where id in %s", ids, args...)
+}
+
+// sortedJudgements are those of the images with the lowest ids first.
+func sortedJudgements(of map[judgement][]int64) []judgement {
+	return slices.SortedFunc(maps.Keys(of), func(a, b judgement) int { return cmp.Compare(of[a][0], of[b][0]) })
 }
 
 // listedFacets are the rows of image_facets that the image should have.
