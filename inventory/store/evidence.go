@@ -84,8 +84,36 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 	return database.Insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged, holds_until, trace)", verified, "")
 }
 
-// Evidence is the stored evidence of images, for judging them again. Ids that
-// aren't there are left out.
+// judgedSignature is what a verdict takes of a signature, and history its trace: a tenth
+// of what is stored, of which the most is for people to read.
+type judgedSignature struct {
+	inventory.Signature
+	Checks skipped      `json:"checks"`
+	Chain  []judgedLink `json:"chain"`
+}
+
+type judgedLink struct {
+	Role        inventory.LinkRole `json:"role"`
+	Fingerprint string             `json:"fingerprint"`
+}
+
+// skipped takes nothing of what is there.
+type skipped struct{}
+
+func (skipped) UnmarshalJSON([]byte) error { return nil }
+
+func (j judgedSignature) signature() inventory.Signature {
+	for _, l := range j.Chain {
+		if l.Role == inventory.RoleSignature {
+			j.Signature.Chain = append(j.Signature.Chain, inventory.Link{Role: l.Role, Fingerprint: l.Fingerprint})
+		}
+	}
+	return j.Signature
+}
+
+// Evidence is the stored evidence of images, for judging them again: of their
+// signatures what a verdict rests on, without the checks, and of the chains the
+// links of the signatures alone. Ids that aren't there are left out.
 func (d *DB) Evidence(ctx context.Context, imageIDs []int64) ([]inventory.StoredEvidence, error) {
 	var list []inventory.StoredEvidence
 	err := d.sql.Read(ctx, func(q database.Querier) error {
@@ -121,8 +149,8 @@ func (d *DB) Evidence(ctx context.Context, imageIDs []int64) ([]inventory.Stored
 		if err != nil {
 			return err
 		}
-		err = eachSignature(ctx, q, ids, func(id int64, s inventory.Signature) {
-			byID[id].Signatures = append(byID[id].Signatures, s)
+		err = eachBody(ctx, q, signaturesOf, ids, func(id int64, s judgedSignature) {
+			byID[id].Signatures = append(byID[id].Signatures, s.signature())
 		})
 		for _, id := range imageIDs {
 			if e := byID[id]; e != nil {
@@ -134,8 +162,10 @@ func (d *DB) Evidence(ctx context.Context, imageIDs []int64) ([]inventory.Stored
 	return list, err
 }
 
+const signaturesOf = "select image_id, body from signatures where image_id in %s order by image_id, position"
+
 func eachSignature(ctx context.Context, q database.Querier, ids []int64, f func(id int64, s inventory.Signature)) error {
-	return eachBody(ctx, q, "select image_id, body from signatures where image_id in %s order by image_id, position", ids, f)
+	return eachBody(ctx, q, signaturesOf, ids, f)
 }
 
 func eachAttestation(ctx context.Context, q database.Querier, ids []int64, f func(id int64, a inventory.Attestation)) error {
