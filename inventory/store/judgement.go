@@ -86,6 +86,25 @@ func (d *DB) StaleVerdicts(ctx context.Context, now time.Time, limit int) ([]int
 	return slices.Compact(ids), err
 }
 
+// ClaimJudging has a process be the one that judges again, for the length of a
+// lease, or for no longer when that is 0: two would only do the same work twice.
+// It says whether the process is. What it does is right without the lease, too.
+func (d *DB) ClaimJudging(ctx context.Context, owner string, now time.Time, lease time.Duration) (bool, error) {
+	mine := false
+	err := d.sql.Write(ctx, func(tx database.Querier) error {
+		n, err := database.Changed(tx.ExecContext(ctx, `
+			update chores
+			set lease_owner = $1, lease_until = $2
+			where name = 'judging' and (lease_owner = $1 or lease_until <= $3)`, owner, ms(now.Add(lease)), ms(now)))
+		mine = n > 0
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("taking the lease of judging again: %w", err)
+	}
+	return mine, nil
+}
+
 // RecordVerdicts stores verdicts that were judged again at a revision of the
 // decisions, or fails with ErrRejudge when that has moved on. An image that was
 // looked at meanwhile keeps the newer verdict: only what StaleVerdicts would

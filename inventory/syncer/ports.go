@@ -131,6 +131,9 @@ type Judgements interface {
 	// StaleVerdicts returns up to limit images whose verdict has to be judged
 	// again: a decision about one of their signers was made or ran out.
 	StaleVerdicts(ctx context.Context, now time.Time, limit int) ([]int64, error)
+	// ClaimJudging has a process be the one that judges again, for the length of a
+	// lease, or for no longer when that is 0; false when another one is.
+	ClaimJudging(ctx context.Context, owner string, now time.Time, lease time.Duration) (bool, error)
 	// RecordVerdicts stores verdicts judged at a revision of the decisions, or
 	// fails with ErrRejudge.
 	RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Verdict, revision int64, now time.Time) error
