@@ -6,7 +6,9 @@ import "time"
 // Decisions, quarantines and the audit log are kept for good whatever it says.
 type Retention struct {
 	// History is how long verdict changes, signatures that came and went, and tag
-	// moves are kept. The latest of each image stay.
+	// moves are kept. The latest of each image stay, and so do verdicts that were
+	// in force within that time, however old: what an image was, and why, can be
+	// told for every moment of it.
 	History time.Duration
 	// Gone is how long an image that no tag points at, or a repository that the
 	// registry doesn't list, is kept with all that is known of it.

@@ -117,8 +117,9 @@ func (p *pruning) run(ctx context.Context, r inventory.Retention) error {
 		table, over string
 		n           *int
 	}{
-		{"verdict_history", overOfImage("verdict_history"), &p.pruned.Verdicts},
-		{"image_events", overOfImage("image_events"), &p.pruned.Events},
+		// A verdict holds until the next one: it is over when that is from before, too.
+		{"verdict_history", overOfImage("verdict_history", "and n.id < $2"), &p.pruned.Verdicts},
+		{"image_events", overOfImage("image_events", ""), &p.pruned.Events},
 		{"tag_moves", overOfTag("from_digest") + " and " + overOfTag("to_digest"), &p.pruned.Moves},
 	} {
 		if err := p.history(ctx, h.table, h.over, before, h.n); err != nil {
@@ -128,9 +129,10 @@ func (p *pruning) run(ctx context.Context, r inventory.Retention) error {
 	return nil
 }
 
-// overOfImage is true of rows h that aren't the latest of their image.
-func overOfImage(table string) string {
-	return "exists (select 1 from " + table + " n where n.image_id = h.image_id and n.id > h.id)"
+// overOfImage is true of rows h that aren't the latest of their image, of those
+// that meet a condition.
+func overOfImage(table, condition string) string {
+	return "exists (select 1 from " + table + " n where n.image_id = h.image_id and n.id > h.id " + condition + ")"
 }
 
 // overOfTag is true of moves h that aren't the latest of the image at one of

@@ -48,11 +48,11 @@ func TestPrune_historyButTheLatestOfEachImage(t *testing.T) {
 		}
 		w.after(pruneEvery)
 		p := w.prune(inventory.Retention{History: 50 * day})
-		if p != (inventory.Pruned{Verdicts: 3, Events: 2, Moves: 1}) {
+		if p != (inventory.Pruned{Verdicts: 2, Events: 2, Moves: 1}) {
 			t.Errorf("removed were %+v", p)
 		}
 		after := w.image("local", "app", digest(1))
-		if len(after.History) != 1 || after.History[0].To != inventory.Unsigned || len(after.Events) != 1 || len(after.TagMoves) != 2 {
+		if len(after.History) != 2 || after.History[0].To != inventory.Unsigned || after.History[1].To != inventory.Trusted || len(after.Events) != 1 || len(after.TagMoves) != 2 {
 			t.Errorf("left are %+v, %+v, %+v", after.History, after.Events, after.TagMoves)
 		}
 		w.after(1000 * day)
