@@ -108,7 +108,8 @@ type Footing struct {
 // with what its verdict depends on.
 type SignedImage struct {
 	// StoredEvidence holds all signatures that verified, of any signer, by their
-	// signer and their end only. When Partial is set it holds none.
+	// signer, their root of trust and their end only. When Partial is set it holds
+	// none.
 	StoredEvidence
 	RepositoryID int64
 	Held         bool // quarantined

@@ -91,8 +91,9 @@ func (d *DB) Decisions(ctx context.Context, signers []inventory.SignerID) (inven
 }
 
 // RecordDecision stores a decision about a signer with its audit entry, ends
-// the decisions listed, and has every image that the signer signed judged
-// again, in one transaction of bounded length. It fails with Conflict when the
+// the decisions listed, and has every image judged again that the signer signed,
+// or others did for whom the decision or what it ends counts by its pattern, in
+// one transaction. It fails with Conflict when the
 // signer's revision is no longer the one that was seen, and with NotFound when
 // nobody has seen or registered the signer.
 func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen int64, ended []string, entry inventory.AuditEntry) error {
@@ -112,6 +113,10 @@ func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen in
 			return err
 		} else if n == 0 {
 			return refuseDecision(ctx, tx, dec.Signer)
+		}
+		widened, err := endingPatterns(ctx, tx, dec.Signer, ended)
+		if err != nil {
+			return err
 		}
 		// A proposal that a rejection ends was never an approval.
 		unconfirmed := inventory.StateRejected
@@ -133,8 +138,16 @@ func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen in
 		if err != nil {
 			return err
 		}
+		covered, err := coveredBy(ctx, tx, append(widened, dec)...)
+		if err != nil {
+			return err
+		}
+		err = database.ExecIn(ctx, tx, "update signers set revision = revision + 1, decided_revision = $1, rejudge = true where id in %s", covered, revision)
+		if err != nil {
+			return err
+		}
 		moved := deltas{}
-		if err := d.restand(ctx, tx, []inventory.SignerID{dec.Signer}, entry.At, moved); err != nil {
+		if err := d.restand(ctx, tx, append(covered, dec.Signer), entry.At, moved); err != nil {
 			return err
 		}
 		if err := moved.apply(ctx, d, tx, entry.At); err != nil {

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,6 +20,7 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 		known                              []int64
 		signatures, attestations, verified [][]any
 		signers                            = map[inventory.SignerID]*inventory.Signer{}
+		roots                              = signerRoots{}
 	)
 	appeared, err := c.appeared(ctx, found)
 	if err != nil {
@@ -33,7 +36,7 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 		}
 		r := c.rows[id]
 		r.signers, r.formats, r.Notes, r.replaced = nil, nil, "", true
-		until, named := map[inventory.SignerID]int64{}, map[inventory.SignerID]string{}
+		vouched := map[inventory.SignerID]*vouching{}
 		if len(f.Evidence.Notes) > 0 {
 			r.Notes = jsonOf(f.Evidence.Notes)
 		}
@@ -43,25 +46,29 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 				r.formats = append(r.formats, s.Format)
 			}
 			if s.Outcome == inventory.OutcomeVerified && s.Signer != nil {
-				if !slices.Contains(r.signers, s.Signer.ID) {
+				first := vouched[s.Signer.ID] == nil
+				if first {
 					r.signers = append(r.signers, s.Signer.ID)
 					signers[s.Signer.ID] = s.Signer
+					vouched[s.Signer.ID] = &vouching{}
 				}
-				// A verdict names the signature that holds for longest.
-				if holds := holdsUntil(until[s.Signer.ID], s); holds > until[s.Signer.ID] {
-					until[s.Signer.ID], named[s.Signer.ID] = holds, jsonOf(markOf(s))
-				}
+				vouched[s.Signer.ID].add(s, first)
+				roots.add(s.Signer.ID, s.Domain)
 				c.see(r, s, appeared[id])
 			}
 		}
 		for _, signer := range r.signers {
-			verified = append(verified, []any{id, signer, f.JudgedAt, until[signer], named[signer]})
+			until, root := vouched[signer].kept()
+			verified = append(verified, []any{id, signer, f.JudgedAt, until, root, vouched[signer].named})
 		}
 		slices.Sort(r.signers)
 		for i, a := range f.Evidence.Attestations {
 			attestations = append(attestations, []any{id, i, jsonOf(a)})
-			if a.Outcome == inventory.OutcomeVerified && a.Signer != nil && signers[a.Signer.ID] == nil {
-				signers[a.Signer.ID] = a.Signer
+			if a.Outcome == inventory.OutcomeVerified && a.Signer != nil {
+				if signers[a.Signer.ID] == nil {
+					signers[a.Signer.ID] = a.Signer
+				}
+				roots.add(a.Signer.ID, a.Domain)
 			}
 		}
 	}
@@ -80,8 +87,13 @@ func (c *changeSet) replaceEvidence(ctx context.Context, found map[int64]*invent
 	if err != nil {
 		return err
 	}
-	c.pending += fresh
-	return database.Insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged, holds_until, trace)", verified, "")
+	for standing, n := range fresh {
+		c.fresh[standing] += n
+	}
+	if err := roots.see(ctx, c.tx, c.now); err != nil {
+		return err
+	}
+	return database.Insert(ctx, c.tx, "insert into image_signers (image_id, signer_id, judged, holds_until, root, trace)", verified, "")
 }
 
 // judgedSignature is what a verdict takes of a signature, and history its trace: a tenth
@@ -191,32 +203,67 @@ func eachBody[T any](ctx context.Context, q database.Querier, query string, ids 
 }
 
 // seeSigners notes that signatures of some signers were seen, and says how many
-// of the signers are new. A registered signer keeps the name it was registered
-// under.
-func seeSigners(ctx context.Context, tx database.Querier, signers map[inventory.SignerID]*inventory.Signer, now time.Time) (fresh int, err error) {
-	ids := make([]inventory.SignerID, 0, len(signers))
-	for id := range signers {
-		ids = append(ids, id)
+// of them are new, by their standing: one that a pattern holds has it from the
+// beginning. A registered signer keeps the name it was registered under.
+func seeSigners(ctx context.Context, tx database.Querier, signers map[inventory.SignerID]*inventory.Signer, now time.Time) (map[inventory.Standing]int, error) {
+	ids := slices.Sorted(maps.Keys(signers))
+	lent, err := lending(ctx, tx, ids)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(ids)
-	rows := make([][]any, 0, len(ids))
+	byStanding := map[period][][]any{}
 	for _, id := range ids {
 		s := signers[id]
 		name := s.Name
 		if name == "" {
 			name = string(id)
 		}
-		rows = append(rows, []any{id, id.Kind(), name, jsonOf(s.Facts), ms(now), ms(now), inventory.Pending, id.Authority()})
+		p := periodAt(lent[id], now)
+		byStanding[p] = append(byStanding[p], []any{id, id.Kind(), name, jsonOf(s.Facts), ms(now), ms(now), p.standing, p.from, p.until, id.Authority()})
 	}
-	const into = "insert into signers (id, kind, name, facts, first_seen, last_seen, standing, authority)"
-	fresh, err = database.Inserted(ctx, tx, into, rows, "on conflict (id) do nothing")
-	if err != nil || fresh == len(rows) {
-		return fresh, err
+	const into = "insert into signers (id, kind, name, facts, first_seen, last_seen, standing, standing_from, standing_until, authority)"
+	periods := slices.SortedFunc(maps.Keys(byStanding), func(a, b period) int {
+		return cmp.Or(cmp.Compare(a.standing, b.standing), cmp.Compare(a.from, b.from), cmp.Compare(a.until, b.until))
+	})
+	fresh := map[inventory.Standing]int{}
+	for _, p := range periods {
+		rows := byStanding[p]
+		n, err := database.Inserted(ctx, tx, into, rows, "on conflict (id) do nothing")
+		if err != nil {
+			return nil, err
+		}
+		fresh[p.standing] += n
+		if n == len(rows) {
+			continue
+		}
+		err = database.Insert(ctx, tx, into, rows, `
+			on conflict (id) do update set
+			  first_seen = coalesce(signers.first_seen, excluded.first_seen),
+			  last_seen = excluded.last_seen,
+			  name = case when signers.registered_at is null then excluded.name else signers.name end,
+			  facts = case when signers.registered_at is null then excluded.facts else signers.facts end`)
+		if err != nil {
+			return nil, err
+		}
 	}
-	return fresh, database.Insert(ctx, tx, into, rows, `
-		on conflict (id) do update set
-		  first_seen = coalesce(signers.first_seen, excluded.first_seen),
-		  last_seen = excluded.last_seen,
-		  name = case when signers.registered_at is null then excluded.name else signers.name end,
-		  facts = case when signers.registered_at is null then excluded.facts else signers.facts end`)
+	return fresh, nil
+}
+
+// signerRoots are the roots of trust that signatures of keyless signers came
+// through.
+type signerRoots map[[2]string]bool
+
+func (r signerRoots) add(id inventory.SignerID, root string) {
+	if root != "" && id.Kind() == inventory.KeylessSigner {
+		r[[2]string{string(id), root}] = true
+	}
+}
+
+func (r signerRoots) see(ctx context.Context, tx database.Querier, now time.Time) error {
+	pairs := slices.SortedFunc(maps.Keys(r), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	rows := make([][]any, 0, len(pairs))
+	for _, p := range pairs {
+		rows = append(rows, []any{p[0], p[1], ms(now)})
+	}
+	return database.Insert(ctx, tx, "insert into signer_roots (signer_id, root, first_seen)", rows, "on conflict (signer_id, root) do nothing")
 }

@@ -101,15 +101,15 @@ type changeSet struct {
 	order    []int64            // of rows: newest last
 	history  []*verdictChange
 	events   [][]any
-	pending  int   // signers seen for the first time
 	revision int64 // of all decisions; set by save
 
-	look      *inventory.Repository  // whose look this is; nil: what is stored was checked or judged again
-	sightings map[signedIn]*sighting // of signers in repositories
+	look      *inventory.Repository      // whose look this is; nil: what is stored was checked or judged again
+	sightings map[signedIn]*sighting     // of signers in repositories
+	fresh     map[inventory.Standing]int // signers seen for the first time
 }
 
 func (d *DB) changes(tx database.Querier, now time.Time) *changeSet {
-	return &changeSet{d: d, tx: tx, now: now, rows: map[int64]*imageRow{}, before: map[int64]imageRow{}}
+	return &changeSet{d: d, tx: tx, now: now, rows: map[int64]*imageRow{}, before: map[int64]imageRow{}, fresh: map[inventory.Standing]int{}}
 }
 
 // load adds the images that a condition selects, locked and in the order of
@@ -236,11 +236,14 @@ func (c *changeSet) save(ctx context.Context) error {
 	var (
 		changed  [][]any
 		judged   = map[judgement][]int64{}
-		ds       = deltas{{countStanding, string(inventory.Pending), ""}: int64(c.pending)}
+		ds       = deltas{}
 		refacet  []int64
 		facets   [][]any
 		restatus = map[inventory.Status][]int64{}
 	)
+	for standing, n := range c.fresh {
+		ds[counterKey{countStanding, string(standing), ""}] += int64(n)
+	}
 	for _, id := range c.order {
 		r := c.rows[id]
 		before, known := c.before[id]

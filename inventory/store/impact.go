@@ -94,10 +94,11 @@ func (d *DB) SignedImages(ctx context.Context, id inventory.SignerID, before int
 			whole  bool
 			signer string
 			until  int64
+			root   string
 		)
 		err := database.Each(ctx, q, `
 			select i.id, i.repository_id, i.checked_at is not null, i.failure_reason, i.failure_whole or i.recheck_failed,
-			       q.id is not null, s.signer_id, s.holds_until
+			       q.id is not null, s.signer_id, s.holds_until, s.root
 			from (select image_id
 			      from image_facets
 			      where kind = $1 and value = $2 and image_id < $3
@@ -107,7 +108,7 @@ func (d *DB) SignedImages(ctx context.Context, id inventory.SignerID, before int
 			join image_signers s on s.image_id = f.image_id
 			left join quarantines q on q.id = i.quarantine_id and q.released_at is null and (q.expires_at is null or q.expires_at > $5)
 			order by f.image_id desc, s.signer_id`, func(rows *sql.Rows) error {
-			if err := rows.Scan(&i.ImageID, &i.RepositoryID, &i.Checked, &reason, &whole, &i.Held, &signer, &until); err != nil {
+			if err := rows.Scan(&i.ImageID, &i.RepositoryID, &i.Checked, &reason, &whole, &i.Held, &signer, &until, &root); err != nil {
 				return err
 			}
 			if i.ImageID != last {
@@ -130,7 +131,7 @@ func (d *DB) SignedImages(ctx context.Context, id inventory.SignerID, before int
 				if signers[signer] == nil {
 					signers[signer] = &inventory.Signer{ID: inventory.SignerID(signer)}
 				}
-				s := inventory.Signature{Outcome: inventory.OutcomeVerified, Signer: signers[signer]}
+				s := inventory.Signature{Outcome: inventory.OutcomeVerified, Signer: signers[signer], Domain: root}
 				if until != forGood {
 					s.Expires = &inventory.Expiry{At: timeOf(until)}
 				}

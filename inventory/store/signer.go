@@ -48,7 +48,11 @@ func (d *DB) Signer(ctx context.Context, id inventory.SignerID, now time.Time) (
 		s.Decisions = of[id]
 		lent, err := lending(ctx, q, []inventory.SignerID{id})
 		s.Lent = lent[id]
+		if err != nil {
+			return err
+		}
 		s.Standing = inventory.StandingAt(s.Counting(), now)
+		s.Roots, err = rootsOfSigner(ctx, q, s.ID)
 		return err
 	})
 	return s, err
