@@ -138,7 +138,7 @@ type frail struct {
 	p *hand
 }
 
-// written is a call that may die on either side.
+// written is a call that the process may die on either side of.
 func (f frail) written(write func() error) error {
 	if err := f.p.moment(); err != nil {
 		return err
@@ -191,6 +191,15 @@ func (f frail) FailRegistry(ctx context.Context, w *inventory.RegistryWork, fail
 
 func (f frail) RecordReverified(ctx context.Context, list []inventory.Reverified, now time.Time) error {
 	return f.written(func() error { return f.DB.RecordReverified(ctx, list, now) })
+}
+
+func (f frail) RecordVerdicts(ctx context.Context, verdicts map[int64]inventory.Verdict, revision int64, now time.Time) error {
+	return f.written(func() error { return f.DB.RecordVerdicts(ctx, verdicts, revision, now) })
+}
+
+func (f frail) Decisions(ctx context.Context, signers []inventory.SignerID) (d inventory.Decisions, err error) {
+	err = f.written(func() (err error) { d, err = f.DB.Decisions(ctx, signers); return err })
+	return d, err
 }
 
 func (f frail) StaleVerdicts(ctx context.Context, now time.Time, limit int) (ids []int64, err error) {
@@ -407,7 +416,14 @@ func (t *tale) do(s step) error {
 			return false
 		}
 		p.mu.Unlock()
-		err := t.act(step{"sync", s.n}, p)
+		does := "sync"
+		if s.n[2]%3 == 0 {
+			does = "rejudge"
+			p.mu.Lock()
+			p.left = 1 + p.left%8
+			p.mu.Unlock()
+		}
+		err := t.act(step{does, s.n}, p)
 		p.mu.Lock()
 		p.left, p.happens = 0, nil
 		p.mu.Unlock()
