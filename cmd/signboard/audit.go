@@ -24,6 +24,9 @@ type AuditConfig struct {
 	// PostgreSQL share it.
 	KeyFile      string   `koanf:"key_file"`
 	PreviousKeys []string `koanf:"previous_keys"` // public ones, which signed it before
+
+	Webhook  *AuditWebhookConfig  `koanf:"webhook"`
+	Registry *AuditRegistryConfig `koanf:"registry"`
 }
 
 // keyFile is where the key is for a database.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -57,11 +58,7 @@ func (c auditVerifyCommand) Run(e environment) error {
 		return unread(err)
 	}
 	defer db.Close()
-	var size int64
-	err = db.AuditLog(e.ctx, func(log audit.Stored) (err error) {
-		size, err = audit.Check(log, published, keys)
-		return err
-	})
+	size, err := checkLog(e.ctx, db, published, keys)
 	if fault, ok := errors.AsType[*audit.Fault](err); ok {
 		return exit{exitFailed, fault.Message}
 	}
@@ -73,6 +70,15 @@ func (c auditVerifyCommand) Run(e environment) error {
 	}
 	fmt.Fprintf(e.stdout, "The audit log is whole: %s, each as it was signed.\n", plural(int(size), "entry"))
 	return nil
+}
+
+// checkLog checks the whole log of a database.
+func checkLog(ctx context.Context, db *store.DB, published [][]byte, keys note.Verifiers) (size int64, err error) {
+	err = db.AuditLog(ctx, func(log audit.Stored) (err error) {
+		size, err = audit.Check(log, published, keys)
+		return err
+	})
+	return size, err
 }
 
 // unread is the error about a log that could not be read: that is undecided, and

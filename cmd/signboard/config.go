@@ -14,7 +14,6 @@ import (
 	"unicode"
 
 	"signboard/inventory"
-	"signboard/inventory/audit"
 	"signboard/inventory/registry"
 	"signboard/inventory/registry/listing"
 	"signboard/web"
@@ -146,8 +145,8 @@ func (c *Config) check() error {
 	if err := c.Retention.check(); err != nil {
 		return err
 	}
-	if _, err := audit.Keys(c.Audit.PreviousKeys...); err != nil {
-		return fmt.Errorf("audit.previous_keys: %v", err)
+	if err := c.Audit.check(c.Registries); err != nil {
+		return err
 	}
 	clear(seen)
 	for i, t := range c.Teams {

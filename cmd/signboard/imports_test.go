@@ -18,7 +18,7 @@ var allowed = []struct {
 	{6, "cmd/signboard", []string{"..."}},
 	{6, "cmd/signboard/demo", []string{"inventory"}},
 	{5, "web", []string{"handlers/...", "web/session", "web/metrics", "static", "inventory"}},
-	{4, "handlers", []string{"handlers/api", "inventory", "inventory/decision", "views/..."}},
+	{4, "handlers", []string{"handlers/api", "inventory", "inventory/audit", "inventory/decision", "views/..."}},
 	{4, "handlers/api", []string{"inventory", "inventory/audit", "inventory/decision"}},
 	{4, "handlers/hook", []string{"inventory"}},
 	{3, "web/session", []string{"inventory"}},

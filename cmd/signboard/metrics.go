@@ -47,7 +47,7 @@ func (c *Config) listenMetrics() (net.Listener, error) {
 func (a *app) measured() *metrics.Metrics {
 	return metrics.New(metrics.Config{
 		Version: version(), Vitals: a.store.Vitals, Pools: a.store.Pools, Roots: a.trustRoots, Traffic: a.traffic, Log: a.log,
-		Provider: func() (up, known bool) { return a.reachable() },
+		Provider: func() (up, known bool) { return a.reachable() }, Audit: func() *inventory.AuditCheck { return a.auditState().Check }, Published: a.auditPlaces,
 	})
 }
 

@@ -92,6 +92,7 @@ func (a *app) serve(ctx context.Context, l net.Listener, demo bool) error {
 	working.Go(func() { a.trust.run(ctx) })
 	working.Go(func() { a.retain(ctx) })
 	working.Go(func() { a.publish(ctx) })
+	working.Go(func() { a.watchAudit(ctx) })
 	working.Go(func() { a.live.Run(ctx) })
 	working.Go(func() { a.serveMetrics(ctx) })
 	defer working.Wait()
@@ -168,7 +169,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: a.store, Signers: a.store, Quarantines: a.store, Audit: a.store, Coverage: a.store}),
 		Registry:   handlers.Registry{Pages: pages, Store: a.store, Door: a.door, Live: a.live, Sessions: people},
 		Trust:      handlers.Trust{Pages: pages, Roots: a.trustRoots},
-		Audit:      handlers.Audit{Pages: pages, Store: a.store, Proofs: a.store},
+		Audit:      handlers.Audit{Pages: pages, Store: a.store, Proofs: a.store, State: a.auditState},
 		Token:      handlers.Token{Pages: pages, Store: a.store, Door: a.door, API: c.BaseURL},
 		Learn:      handlers.Learn{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: a.store},

@@ -39,6 +39,9 @@ type app struct {
 	reachable func() (up, known bool) // the identity provider; set before anything is served
 
 	auditKeys note.Verifiers // of which one signed each checkpoint of the audit log
+	auditKey  string         // the public one of that which signs now
+	published []*publisher   // of checkpoints
+	watch     auditWatch
 
 	rest func(context.Context) error // of storing the configuration; see settle
 
@@ -81,10 +84,15 @@ func openSoon(ctx context.Context, c *Config, log *slog.Logger) (*app, error) {
 		return nil, fmt.Errorf("storing the configuration: %w", err)
 	}
 	a, err := wire(ctx, c, log, db, db)
-	if err == nil {
-		a.rest, a.auditKeys = rest, keys
+	if err != nil {
+		return nil, err
 	}
-	return a, err
+	a.rest, a.auditKeys, a.auditKey = rest, keys, db.AuditKey()
+	if a.published, err = a.publishers(); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
 }
 
 // settle does what openSoon left.

@@ -53,6 +53,14 @@ func (d *DB) Seal(ctx context.Context, key audit.Key, keys note.Verifiers, isNew
 	return nil
 }
 
+// AuditKey is the public key that the log is signed with, empty when it isn't.
+func (d *DB) AuditKey() string {
+	if d.seal == nil {
+		return ""
+	}
+	return d.seal.key.Public()
+}
+
 // holds checks that the log of a size ends there, and with what was signed.
 func (s *seal) holds(ctx context.Context, tx database.Querier, size int64) error {
 	changed := func(why string) error {

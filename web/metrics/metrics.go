@@ -33,8 +33,12 @@ type Config struct {
 	// Provider reports whether the identity provider answered when it was last
 	// looked at, and whether it was looked at yet.
 	Provider func() (up, known bool)
-	Clock    func() time.Time
-	Log      *slog.Logger
+	// Audit is what the last check of the audit log came to, nil before the first.
+	Audit func() *inventory.AuditCheck
+	// Published says, by kind of place, whether the latest checkpoint is there.
+	Published func() map[string]bool
+	Clock     func() time.Time
+	Log       *slog.Logger
 }
 
 // Metrics counts. Its methods may be called from any number of goroutines. Make

@@ -60,7 +60,9 @@ func whole() *Metrics {
 		Traffic: func() map[string]inventory.Traffic {
 			return map[string]inventory.Traffic{"local": {Requests: 100, Retried: 3, Saved: 900}}
 		},
-		Provider: func() (up, known bool) { return true, true },
+		Provider:  func() (up, known bool) { return true, true },
+		Audit:     func() *inventory.AuditCheck { return &inventory.AuditCheck{At: *ago(time.Minute), Size: 5} },
+		Published: func() map[string]bool { return map[string]bool{"file": true, "webhook": false} },
 	})
 	m.Answered("/images/{digest}", http.MethodGet, http.StatusOK, 20*time.Millisecond)
 	m.Answered("", "BREW", http.StatusNotFound, time.Millisecond)

@@ -55,6 +55,9 @@ var (
 	rootAge   = describe("trust_root_age_seconds", "Since when the root of trust was last fetched and found good; missing for a file.", "kind", "name")
 	rootStale = describe("trust_root_stale", "1 when the root of trust should be newer than it is, or isn't there.", "kind", "name")
 	provider  = describe("identity_provider_up", "1 when the identity provider answered when it was last looked at, a minute or so ago, 0 when it didn't; missing until it was looked at.")
+	intact    = describe("audit_whole", "1 when every entry of the audit log was what was written at the last check by this process, 0 when one wasn't, or when the log could not be read; missing before the first check.")
+	intactAge = describe("audit_check_age_seconds", "Since when the whole audit log was last checked by this process; missing before the first check.")
+	published = describe("audit_published", "1 when the latest checkpoint of the audit log is published where the configuration says, by kind of place; 0 when that failed at the latest try.", "place")
 	open      = describe("database_connections", "Connections of this process to the database, by what they are for and whether they are in use.", "pool", "state")
 	most      = describe("database_connections_max", "How many of them there may be.", "pool")
 	waits     = describe("database_waits_total", "How often something waited for a connection.", "pool")
@@ -64,7 +67,7 @@ var (
 // Describe lists all that Collect may have.
 func (v *vitals) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{up, images, quarantined, stale, repositories, unreadable, failing, running, interval, age, signers, decided,
-		expiry, audited, requested, retried, saved, rootAge, rootStale, provider, open, most, waits, waited} {
+		expiry, audited, requested, retried, saved, rootAge, rootStale, provider, intact, intactAge, published, open, most, waits, waited} {
 		ch <- d
 	}
 }
@@ -95,6 +98,17 @@ func (v *vitals) Collect(ch chan<- prometheus.Metric) {
 	if v.Provider != nil {
 		if up, known := v.Provider(); known {
 			gauge(provider, one(up))
+		}
+	}
+	if v.Audit != nil {
+		if check := v.Audit(); check != nil {
+			gauge(intact, one(check.Whole()))
+			gauge(intactAge, since(v.Clock(), &check.At))
+		}
+	}
+	if v.Published != nil {
+		for place, is := range v.Published() {
+			gauge(published, one(is), place)
 		}
 	}
 	if v.Pools != nil {
