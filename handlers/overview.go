@@ -17,6 +17,12 @@ type OverviewStore interface {
 	Coverage(ctx context.Context, s inventory.Scope, days int, now time.Time) ([]inventory.Day, error)
 	MovedTags(ctx context.Context, since time.Time, most int) ([]inventory.MovedTag, error)
 	LostSignatures(ctx context.Context, since time.Time, most int) ([]inventory.LostSignature, error)
+	ProposalStore
+}
+
+// ProposalStore lists what waits for a second reviewer.
+type ProposalStore interface {
+	Proposals(ctx context.Context, now time.Time) ([]inventory.Proposal, error)
 }
 
 // Overview is GET /: how much can we trust, and is it getting better?
@@ -70,6 +76,10 @@ func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	proposals, err := o.Store.Proposals(ctx, frame.Now)
+	if err != nil {
+		return err
+	}
 	var moved []inventory.MovedTag
 	var lost []inventory.LostSignature
 	if p.Team == "" {
@@ -89,7 +99,7 @@ func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
 	if o.Roots != nil {
 		roots = o.Roots()
 	}
-	p.Attention = attention(p, waiting, frame.Inbox, moved, lost, roots)
+	p.Attention = attention(p, waiting, frame.Inbox, moved, lost, roots, proposals)
 	return show(w, r, http.StatusOK, p)
 }
 
@@ -107,7 +117,7 @@ func weekAgo(days []inventory.Day, now time.Time) *inventory.Day {
 }
 
 // attention lists what needs somebody, most urgent first.
-func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, moved []inventory.MovedTag, lost []inventory.LostSignature, roots []inventory.TrustRoot) []views.Attention {
+func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, moved []inventory.MovedTag, lost []inventory.LostSignature, roots []inventory.TrustRoot, proposals []inventory.Proposal) []views.Attention {
 	var list []views.Attention
 	scope := inventory.Scope{Team: p.Team, Registry: p.Registry}
 	if n := p.Counts.Of(inventory.Failed); n > 0 {
@@ -128,6 +138,9 @@ func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, move
 		if t.Before == inventory.Trusted && t.After != inventory.Trusted {
 			list = append(list, views.TagMoved(inventory.Image{Registry: t.Registry, Repository: t.Repository, Digest: t.To, Status: t.After}, t.Tag))
 		}
+	}
+	if len(proposals) > 0 {
+		list = append(list, views.ProposalsWait(proposals, p.Frame.Actor))
 	}
 	images := 0
 	for _, s := range waiting {

@@ -18,6 +18,7 @@ type SignerStore interface {
 	Signers(ctx context.Context, f inventory.SignerFilter, p inventory.Page, now time.Time) ([]inventory.Signer, string, error)
 	Signer(ctx context.Context, id inventory.SignerID, now time.Time) (inventory.Signer, error)
 	SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, error)
+	ProposalStore
 }
 
 // Signer is the pages about signers.
@@ -94,6 +95,7 @@ func (s Signer) page(r *http.Request, id inventory.SignerID) (views.SignerPage, 
 type SignerDoor interface {
 	Preview(ctx context.Context, actor inventory.Actor, r decision.SignerRequest) (inventory.Impact, error)
 	Decide(ctx context.Context, actor inventory.Actor, r decision.SignerRequest) (inventory.Decision, error)
+	EndProposal(ctx context.Context, actor inventory.Actor, r decision.ProposalRequest) (inventory.Decision, error)
 }
 
 // Create is POST /signers/{id}/decisions. Who has not seen yet what the decision
@@ -182,10 +184,12 @@ func parseDecision(id inventory.SignerID, form views.SignerForm, revision string
 		}
 	}
 	if d.Revision, err = strconv.ParseInt(revision, 10, 64); err != nil {
-		return d, inventory.Errorf(inventory.Invalid, "The form doesn't say which state of the signer it was made for. Open the page again.")
+		return d, errFormRevision
 	}
 	return d, nil
 }
+
+var errFormRevision = inventory.Errorf(inventory.Invalid, "The form doesn't say which state of the signer it was made for. Open the page again.")
 
 // said is what the next page says of a decision.
 func said(d inventory.Decision) string {

@@ -27,5 +27,10 @@ func (s Signer) List(w http.ResponseWriter, r *http.Request) error {
 	if p.Signers, p.Next, err = s.Store.Signers(r.Context(), inventory.SignerFilter{Standing: standing}, page(r), frame.Now); err != nil {
 		return err
 	}
+	if standing == inventory.Pending && p.Cursor == "" {
+		if p.Proposals, err = s.Store.Proposals(r.Context(), frame.Now); err != nil {
+			return err
+		}
+	}
 	return show(w, r, http.StatusOK, p)
 }

@@ -5,3 +5,7 @@
 -- A preview notes it, so that whether the preview still holds is one look at one
 -- row.
 alter table signers add column images_revision bigint not null default 0;
+
+-- What waits for a second reviewer, and what runs out soon.
+create index decisions_proposed on decisions (id) where state = 'proposed';
+create index decisions_ending on decisions (expires_at) where state = 'active' and expires_at is not null;

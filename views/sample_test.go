@@ -351,6 +351,15 @@ func samples() []sample {
 	}
 	moved.Form = SignerForm{Decision: inventory.Approve, Repositories: "local/**", Reason: markup, ExpiresAt: "2027-01-31",
 		Problem: "When you looked, 3 images in 2 teams would become trusted; now it is 6 in 1 team or in none: 3 more in payments, 1 more of no team, 1 fewer in shop."}
+	proposed := signerPage(keyless())
+	proposed.Signer.Decisions = []inventory.Decision{
+		{ID: "p1", Verb: inventory.Approve, Repositories: []inventory.Glob{"local/team-payments/**"}, Reason: "Met the team.", State: inventory.StateProposed, DecidedBy: []inventory.Decider{{Name: "Dana Reyes", At: *ago(20 * time.Hour)}}},
+		{ID: "p2", Verb: inventory.Approve, Repositories: []inventory.Glob{"local/**"}, Reason: markup, State: inventory.StateProposed, ExpiresAt: ago(-90 * time.Hour), DecidedBy: []inventory.Decider{{Name: proposed.Frame.Actor.Name, Subject: proposed.Frame.Actor.Subject, At: *ago(20 * time.Hour)}}},
+		{ID: "p3", Verb: inventory.Approve, Repositories: []inventory.Glob{"local/a/**"}, Reason: "Late.", State: inventory.StateProposed, ExpiresAt: ago(time.Hour), DecidedBy: []inventory.Decider{{Name: rtl, At: *ago(20 * time.Hour)}}},
+	}
+	proposed.Form = SignerForm{Decision: inventory.Approve, Repositories: "local/team-payments/**", Reason: "I met them, too.", Asks: true}
+	proposed.Impact = decide.Impact
+	inbox.Proposals = []inventory.Proposal{{Signer: keyless(), Decision: proposed.Signer.Decisions[0]}, {Signer: nasty(), Decision: proposed.Signer.Decisions[1]}}
 	raced := signerPage(nasty())
 	raced.Form = SignerForm{Decision: inventory.Approve, Repositories: markup + "\n**", Reason: markup, Problem: "Dana revoked this signer while you were reading.", Conflict: true}
 	watched := signerPage(approved)
@@ -388,7 +397,7 @@ func samples() []sample {
 		{"images", list}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
 		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-stripped", image(strippedImage())}, {"image-nasty", refused},
 		{"signers", inbox}, {"signers-well", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1}}, {"signers-none", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Standing: inventory.Revoked}}, {"signers-no-registry", SignersPage{Frame: frame("Signers", "/signers")}},
-		{"signer", decide}, {"signer-moved", moved}, {"signer-approved", watched}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
+		{"signer", decide}, {"signer-moved", moved}, {"signer-proposed", proposed}, {"signer-approved", watched}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
 		{"quarantine", QuarantinePage{Frame: noisy, Registries: 1, Standing: quarantines(), Released: []inventory.Quarantine{{ID: "q0", Digest: digest(3), Reason: "A mistake.", By: "Sam", At: *ago(90 * time.Hour), ReleasedAt: ago(80 * time.Hour), ReleasedBy: "Sam", ReleasedReason: markup}}, Next: "c", Refused: "q2", Problem: "A reason is needed."}},
 		{"quarantine-well", QuarantinePage{Frame: frame("Quarantine", "/quarantine"), Registries: 1}},
 		{"registries", RegistriesPage{Frame: frame("Registries", "/registries"), Registries: registryList(), Failing: map[string][]inventory.Repository{markup: {{Registry: markup, Name: bidi, NextDueAt: now.Add(time.Minute), Failing: &inventory.Failure{Reason: inventory.ReasonRegistryDenied, Message: markup, Since: *ago(time.Hour), At: now}}}}}},

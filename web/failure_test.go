@@ -31,6 +31,9 @@ func (b broken) Preview(context.Context, inventory.Actor, decision.SignerRequest
 func (b broken) Decide(context.Context, inventory.Actor, decision.SignerRequest) (inventory.Decision, error) {
 	return inventory.Decision{}, b.fail()
 }
+func (b broken) EndProposal(context.Context, inventory.Actor, decision.ProposalRequest) (inventory.Decision, error) {
+	return inventory.Decision{}, b.fail()
+}
 func (b broken) Quarantine(context.Context, inventory.Actor, decision.QuarantineRequest) (inventory.Quarantine, error) {
 	return inventory.Quarantine{}, b.fail()
 }

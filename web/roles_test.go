@@ -85,6 +85,9 @@ func (w *world) rules(held inventory.Quarantine) map[string]rule {
 		"POST /registries/{name}/cancel": form(inventory.Reviewer, "/registries/{name}/cancel"),
 		"POST /registries/{name}/test":   {needs: inventory.Admin, target: "/registries/local/test"},
 
+		"POST /signers/{id}/proposals/{proposal}/end":      {needs: inventory.Reviewer, target: keyless.ID.Path() + "/proposals/none/end", form: url.Values{"revision": {"0"}, "reason": {"r"}}},
+		"DELETE /api/v1/signers/{id}/decisions/{decision}": {needs: inventory.Reviewer, target: "/api/v1" + keyless.ID.Path() + "/decisions/none", json: `{"reason":"r","revision":0}`},
+
 		"GET /account":                    see("/account"),
 		"POST /account/sessions/{id}/end": {needs: inventory.Viewer, target: "/account/sessions/none/end"},
 		"POST /account/others/end":        {needs: inventory.Viewer, target: "/account/others/end"},

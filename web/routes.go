@@ -97,6 +97,7 @@ func (t Routes) Handler() http.Handler {
 		r.Get("/signers", page(t.Signer.List))
 		r.Get("/signers/{id}", page(t.Signer.Show))
 		r.Post("/signers/{id}/decisions", may(inventory.DecideSigner, t.Signer.Create))
+		r.Post("/signers/{id}/proposals/{proposal}/end", may(inventory.DecideSigner, t.Signer.EndProposal))
 		r.Get("/quarantine", page(t.Quarantine.List))
 		r.Post("/quarantine", may(inventory.DecideQuarantine, t.Quarantine.Create))
 		r.Post("/quarantine/{id}/release", may(inventory.DecideQuarantine, t.Quarantine.Release))

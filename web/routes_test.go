@@ -146,12 +146,12 @@ var posts = []string{
 // writes are the API's calls that aren't a GET, tested in write_test.go and
 // check_test.go.
 var writes = []string{
-	"POST /api/v1/signers/{id}/preview", "POST /api/v1/signers/{id}/decisions", "POST /api/v1/quarantines", "DELETE /api/v1/quarantines/{id}",
+	"POST /api/v1/signers/{id}/preview", "POST /api/v1/signers/{id}/decisions", "DELETE /api/v1/signers/{id}/decisions/{decision}", "POST /api/v1/quarantines", "DELETE /api/v1/quarantines/{id}",
 	"POST /api/v1/registries/{name}/sync", "POST /api/v1/registries/{name}/cancel", "POST /api/v1/check",
 }
 
 // others are routes that are neither a page nor a form that leads to one.
-var others = []string{"POST /registries/{name}/test", "POST /tokens", "POST /account/sessions/{id}/end", "POST /account/others/end", "GET /registries/events"}
+var others = []string{"POST /registries/{name}/test", "POST /tokens", "POST /signers/{id}/proposals/{proposal}/end", "POST /account/sessions/{id}/end", "POST /account/others/end", "GET /registries/events"}
 
 func TestEveryRoute_isTested(t *testing.T) {
 	w := newWorld(t, plan{})

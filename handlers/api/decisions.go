@@ -24,6 +24,12 @@ func (s *surface) decisions() {
 		Description: "Takes a reviewer. Where two have to approve, the first approval is proposed, and somebody else makes it active by repeating it: the same decision and the same repositories. A revision that has moved on is a conflict: look again, then decide. So is a basis by which the decision would have changed something else: the problem then holds both.",
 		Middlewares: s.may(inventory.DecideSigner),
 	}, s.decideSigner, http.StatusNotFound, http.StatusConflict)
+	call(s, huma.Operation{
+		Method: http.MethodDelete, Path: "/signers/{id}/decisions/{decision}", OperationID: "end-proposal", Tags: []string{"Signers"},
+		Summary:     "Take a proposal back, or reject it",
+		Description: "Takes a reviewer. An approval that waits for a second reviewer can't be confirmed any more, and was never one: its state is rejected. What counts already is ended by a decision to revoke.",
+		Middlewares: s.may(inventory.DecideSigner),
+	}, s.endProposal, http.StatusNotFound, http.StatusConflict)
 }
 
 // Asked is what a decision would say.
@@ -91,4 +97,23 @@ func (s *surface) decideSigner(ctx context.Context, in *struct {
 		return nil, err
 	}
 	return &answer[Decision]{NewDecision(made, s.Clock().UTC())}, nil
+}
+
+func (s *surface) endProposal(ctx context.Context, in *struct {
+	SignerID
+	Decision string `path:"decision" maxLength:"100" doc:"The proposal's id."`
+	Body     struct {
+		Reason   string `json:"reason" maxLength:"2000" doc:"Why. It stays in the audit log."`
+		Revision int64  `json:"revision" doc:"The signer's, as you saw it."`
+	}
+}) (*answer[Decision], error) {
+	if !readable(in.Body.Reason) {
+		return nil, errBody
+	}
+	ended, err := s.Door.EndProposal(ctx, inventory.ActorFrom(ctx), decision.ProposalRequest{
+		Signer: inventory.SignerID(in.ID), ID: in.Decision, Reason: in.Body.Reason, Revision: in.Body.Revision})
+	if err != nil {
+		return nil, err
+	}
+	return &answer[Decision]{NewDecision(ended, s.Clock().UTC())}, nil
 }

@@ -19,6 +19,7 @@ type Door interface {
 type SignerDoor interface {
 	Preview(ctx context.Context, actor inventory.Actor, r decision.SignerRequest) (inventory.Impact, error)
 	Decide(ctx context.Context, actor inventory.Actor, r decision.SignerRequest) (inventory.Decision, error)
+	EndProposal(ctx context.Context, actor inventory.Actor, r decision.ProposalRequest) (inventory.Decision, error)
 }
 
 // QuarantineDoor is for holding and releasing images.

@@ -22,6 +22,9 @@ type Store interface {
 	// the one that was seen, and ends the decisions listed. It fails with
 	// Conflict when the revision moved on.
 	RecordDecision(ctx context.Context, d inventory.Decision, seen int64, ended []string, entry inventory.AuditEntry) error
+	// RecordProposalEnd ends a proposal of a signer whose revision is still the
+	// one that was seen; Conflict when it isn't, or the proposal no longer waits.
+	RecordProposalEnd(ctx context.Context, d inventory.Decision, seen int64, entry inventory.AuditEntry) error
 	// RecordKey registers a public key as a signer, pending. The same key twice
 	// is a Conflict.
 	RecordKey(ctx context.Context, s inventory.Signer, entry inventory.AuditEntry) error

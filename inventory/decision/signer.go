@@ -76,6 +76,9 @@ func stale(s inventory.Signer) error {
 	if last.State == inventory.StateProposed {
 		verb = "proposed to approve"
 	}
+	if last.State == inventory.StateRejected && last.Verb == inventory.Approve {
+		return inventory.Errorf(inventory.Conflict, "The proposal to approve this signer was taken back or declined while you were reading. Look again, then decide.")
+	}
 	who := last.DecidedBy[len(last.DecidedBy)-1].Name
 	return inventory.Errorf(inventory.Conflict, "%s %s this signer while you were reading. Look again, then decide.", inventory.Visible(who), verb)
 }
@@ -166,10 +169,7 @@ func proposed(s inventory.Signer, d inventory.Decision, now time.Time) *inventor
 // same reports whether a decider is the actor: by the provider's stable id, and
 // by name where there is none.
 func same(by inventory.Decider, actor inventory.Actor) bool {
-	if by.Subject != "" && actor.Subject != "" {
-		return by.Subject == actor.Subject
-	}
-	return by.Name == actor.Name
+	return by.Is(actor)
 }
 
 // normal sorts a scope and drops repetitions, so that scopes compare equal when
