@@ -36,9 +36,9 @@ type Store interface {
 	// Sighting says when an image was looked at, or fails with NotFound.
 	// repository is "registry/repository".
 	Sighting(ctx context.Context, repository string, digest inventory.Digest) (inventory.Sighting, error)
-	// Holding is the quarantine that holds an image, nil when none does. digest or
-	// tag may be empty.
-	Holding(ctx context.Context, repository string, digest inventory.Digest, tag string, now time.Time) (*inventory.Quarantine, error)
+	// Holding is the quarantine that holds an image, nil when none does: the digest,
+	// a platform that the image lists, or the tag. digest or tag may be empty.
+	Holding(ctx context.Context, repository string, digest inventory.Digest, tag string, platforms []inventory.Platform, now time.Time) (*inventory.Quarantine, error)
 	// Evidence is the stored evidence of images.
 	Evidence(ctx context.Context, imageIDs []int64) ([]inventory.StoredEvidence, error)
 	Decisions(ctx context.Context, signers []inventory.SignerID) (inventory.Decisions, error)
@@ -47,7 +47,8 @@ type Store interface {
 // Registries are looked at. An error that is a LookError is the registry's.
 type Registries interface {
 	Resolve(ctx context.Context, registry, repository, tag string) (inventory.Digest, error)
-	// Alone looks at one digest, not at what it lists, and judges it.
+	// Alone looks at one digest, says what it lists but doesn't look at that, and
+	// judges it.
 	Alone(ctx context.Context, registry, repository string, digest inventory.Digest) (inventory.ImageFinding, error)
 	// TrustRevision is that of the keys and roots of now.
 	TrustRevision(ctx context.Context, registry string) (int64, error)
@@ -159,7 +160,7 @@ func (g *Gate) answer(ctx, looking context.Context, typed string) (inventory.Ima
 	if err != nil {
 		return a, err
 	}
-	held, err := g.store.Holding(ctx, place.full(), a.Digest, tag, now)
+	held, err := g.store.Holding(ctx, place.full(), a.Digest, tag, nil, now)
 	if err != nil {
 		return a, fmt.Errorf("asking for quarantines: %w", err)
 	}
@@ -185,7 +186,16 @@ func (g *Gate) answer(ctx, looking context.Context, typed string) (inventory.Ima
 	if unread, err = failure(err); err != nil {
 		return a, err
 	}
+	// The look may have taken seconds, and says what an index lists that the
+	// inventory doesn't know.
+	if held, err = g.store.Holding(ctx, place.full(), a.Digest, tag, seen.platforms, g.Clock()); err != nil {
+		return a, fmt.Errorf("asking for quarantines: %w", err)
+	}
 	switch {
+	case held != nil:
+		a.Status, a.CheckedAt = seen.status(), seen.at
+		a.Decided, a.Reason, a.Message = true, inventory.ReasonQuarantined, heldBy(*held)
+		return a, nil
 	case unread == nil && seen.Status != inventory.Unknown:
 		return decided(a, seen), nil
 	case known.fresh && known.Status != inventory.Unknown:
@@ -208,6 +218,8 @@ type verdict struct {
 	inventory.Verdict
 	at    *time.Time // the look it rests on
 	fresh bool
+	// platforms are those of an index that was looked at now.
+	platforms []inventory.Platform
 }
 
 func (v verdict) status() inventory.Status {
@@ -227,6 +239,9 @@ func heldBy(q inventory.Quarantine) string {
 	message := fmt.Sprintf("Quarantined by %s: %s", inventory.Visible(q.By), inventory.Visible(q.Reason))
 	if q.ExpiresAt != nil {
 		message += fmt.Sprintf(" (until %s)", q.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	if q.Hold != nil && q.Hold.Why() != "" {
+		message += "; " + q.Hold.Why()
 	}
 	return message
 }
@@ -283,7 +298,7 @@ func (g *Gate) look(ctx context.Context, p Place, digest inventory.Digest) (verd
 	v, err := g.shared(ctx, "image "+p.full()+"@"+string(digest), func(ctx context.Context) (any, error) {
 		f, err := g.registries.Alone(ctx, p.Registry, p.Repository, digest)
 		at := g.Clock().UTC()
-		return verdict{Verdict: f.Verdict, at: &at}, err
+		return verdict{Verdict: f.Verdict, at: &at, platforms: f.Platforms}, err
 	})
 	if err != nil {
 		return verdict{}, err

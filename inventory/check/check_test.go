@@ -29,16 +29,17 @@ func digest(n int) inventory.Digest { return inventory.DigestOf(fmt.Appendf(nil,
 // registry stands for the registries: what tags point at, and what is attached
 // to digests.
 type registry struct {
-	mu       sync.Mutex
-	tags     map[string]inventory.Digest
-	verdicts map[inventory.Digest]inventory.Verdict
-	down     bool
-	hang     chan struct{} // looks wait for it
-	revision int64
-	resolved atomic.Int64
-	looked   atomic.Int64
-	now      atomic.Int64 // looks that go on
-	most     atomic.Int64
+	mu        sync.Mutex
+	tags      map[string]inventory.Digest
+	verdicts  map[inventory.Digest]inventory.Verdict
+	platforms map[inventory.Digest][]inventory.Platform
+	down      bool
+	hang      chan struct{} // looks wait for it
+	revision  int64
+	resolved  atomic.Int64
+	looked    atomic.Int64
+	now       atomic.Int64 // looks that go on
+	most      atomic.Int64
 }
 
 func (r *registry) Resolve(_ context.Context, _, repository, tag string) (inventory.Digest, error) {
@@ -70,7 +71,7 @@ func (r *registry) Alone(ctx context.Context, _, _ string, d inventory.Digest) (
 	if down || v.Status == "" {
 		return inventory.ImageFinding{Failure: outage, Verdict: policy.Judge(policy.Facts{Checked: true, Failure: outage}, noon)}, nil
 	}
-	return inventory.ImageFinding{Digest: d, Verdict: v}, nil
+	return inventory.ImageFinding{Digest: d, Verdict: v, Platforms: r.platforms[d]}, nil
 }
 
 func (r *registry) TrustRevision(context.Context, string) (int64, error) { return r.revision, nil }
@@ -280,7 +281,8 @@ func TestCheck_quarantinesWinAlways(t *testing.T) {
 	}
 	hold(inventory.Quarantine{ID: "tag", Repository: "local/app", Tag: "v1", ExpiresAt: &soon})
 	w.expect("local/app:v1", "no", inventory.Trusted, inventory.ReasonQuarantined, "Quarantined by Dana: bad news (until 2026-11-21T13:00:00Z)", 0)
-	w.expect("local/app@"+string(digest(1)), "no", inventory.Trusted, inventory.ReasonQuarantined, "Dana", 0) // the tag points at it
+	w.expect("local/app@"+string(digest(1)), "no", inventory.Trusted, inventory.ReasonQuarantined, "Dana", 0) // the tag pointed at it
+	w.expect("local/copy@"+string(digest(1)), "no", inventory.Unknown, inventory.ReasonQuarantined, "Dana", 0)
 	w.registry.tags["app:v1"] = digest(5)
 	w.expect("local/app:v1", "no", inventory.Unknown, inventory.ReasonQuarantined, "Dana", 0) // wherever it points now
 	w.registry.down = true
@@ -295,6 +297,36 @@ func TestCheck_quarantinesWinAlways(t *testing.T) {
 	w.now = soon
 	w.registry.verdicts[digest(5)] = verdict(inventory.Trusted, inventory.ReasonOK)
 	w.expect("local/app:v1", "yes", inventory.Trusted, inventory.ReasonOK, "", 1) // it ran out
+}
+
+// An index is held when a platform of it is, also one that no sync has seen, and
+// also when that is decided while its registry is being looked at.
+func TestCheck_holdsAnIndexForItsPlatform(t *testing.T) {
+	w := newWorld(t, check.Options{})
+	w.registry.tags["app:v1"] = digest(10)
+	w.registry.verdicts[digest(10)] = verdict(inventory.Trusted, inventory.ReasonOK)
+	w.registry.platforms = map[inventory.Digest][]inventory.Platform{digest(10): {{Platform: "linux/amd64", Digest: digest(1)}, {Platform: "linux/arm64", Digest: digest(2)}}}
+	w.expect("local/app:v1", "yes", inventory.Trusted, inventory.ReasonOK, "", 1)
+	w.must(w.db.RecordQuarantine(t.Context(), inventory.Quarantine{ID: "q", Digest: digest(2), Reason: "bad news", By: "Dana", At: noon}, inventory.AuditEntry{At: noon, Action: "image.quarantine"}))
+	w.expect("local/app:v1", "no", inventory.Trusted, inventory.ReasonQuarantined, "Dana: bad news; held because its platform linux/arm64 (", 1)
+
+	hang := make(chan struct{})
+	w.registry.hang, w.registry.tags["app:v2"], w.registry.verdicts[digest(20)] = hang, digest(20), verdict(inventory.Trusted, inventory.ReasonOK)
+	answered := make(chan inventory.Answer, 1)
+	looked := w.registry.looked.Load()
+	go func() {
+		a, err := w.Check(t.Context(), []string{"local/app:v2"})
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- a
+	}()
+	w.until(func() bool { return w.registry.looked.Load() > looked })
+	w.must(w.db.RecordQuarantine(t.Context(), inventory.Quarantine{ID: "late", Digest: digest(20), Reason: "just now", By: "Dana", At: noon}, inventory.AuditEntry{At: noon, Action: "image.quarantine"}))
+	close(hang)
+	if a := <-answered; a.Allowed || a.Images[0].Reason != inventory.ReasonQuarantined {
+		t.Errorf("held while it was looked at: %+v", a)
+	}
 }
 
 func TestCheck_sumsUpWithoutEverAllowingWhatIsUndecided(t *testing.T) {

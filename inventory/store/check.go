@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
 	"signboard/inventory"
 	"signboard/inventory/store/database"
@@ -29,43 +28,4 @@ func (d *DB) Sighting(ctx context.Context, repository string, digest inventory.D
 		return err
 	})
 	return s, err
-}
-
-// Holding is the quarantine that holds an image at now, nil when none does: one
-// of the digest, of the tag it is asked for by, or of a tag that pointed at it
-// when its repository was last read. digest or tag may be empty; repository is
-// "registry/repository".
-func (d *DB) Holding(ctx context.Context, repository string, digest inventory.Digest, tag string, now time.Time) (*inventory.Quarantine, error) {
-	const standing = "released_at is null and not lapsed and "
-	var held *inventory.Quarantine
-	err := d.sql.Read(ctx, func(q database.Querier) error {
-		var list []inventory.Quarantine
-		var tags []string
-		if tag != "" {
-			tags = append(tags, tag)
-		}
-		if digest != "" {
-			pointing, err := database.Column[string](ctx, q, `
-				select t.name
-				from images i
-				join tags t on t.image_id = i.id
-				join repositories r on r.id = i.repository_id
-				where i.digest = $1 and r.full_name = $2`, digest, database.Clean(repository))
-			if err != nil {
-				return err
-			}
-			tags = append(tags, pointing...)
-			if list, err = quarantines(ctx, q, standing+"digest in %s", []inventory.Digest{digest}); err != nil {
-				return err
-			}
-		}
-		tagged, err := quarantines(ctx, q, standing+"repository = $1 and tag in %s", tags, database.Clean(repository))
-		for _, one := range append(list, tagged...) {
-			if one.StandsAt(now) {
-				held = longer(held, &one, now)
-			}
-		}
-		return err
-	})
-	return held, err
 }

@@ -136,7 +136,10 @@ func (d *DB) unlapse(ctx context.Context, now time.Time) error {
 				if _, err := tx.ExecContext(ctx, "update quarantines set lapsed = false where id = $1", q.ID); err != nil {
 					return err
 				}
-				if err := d.remark(ctx, tx, q, now); err != nil {
+				if err := d.holdPointedAt(ctx, tx, q, now); err != nil { // where the tag moved to meanwhile
+					return err
+				}
+				if err := d.remark(ctx, tx, q.ID, now); err != nil {
 					return err
 				}
 			}

@@ -174,6 +174,13 @@ func (d *DB) recordImages(ctx context.Context, tx database.Querier, repository i
 	if err := c.explainLooks(ctx, found, differ, moved); err != nil {
 		return err
 	}
+	listed := indexes{}
+	for id, list := range platforms {
+		listed[c.rows[id].Digest] = list
+	}
+	if err := c.gain(ctx, repository.FullName(), c.pointed, listed); err != nil {
+		return err
+	}
 	touched := append(fresh, moved...)
 	if err := c.relist(ctx, touched, active); err != nil {
 		return err

@@ -22,16 +22,14 @@ func (d *DB) shown(ctx context.Context, q database.Querier, rows []*imageRow, no
 	ids := make([]int64, 0, len(rows))
 	repositories := map[int64]*repository{}
 	var repositoryIDs []int64
-	var held []string
+	digests := make([]inventory.Digest, 0, len(rows))
 	for _, r := range rows {
 		ids = append(ids, r.ID)
 		if repositories[r.RepositoryID] == nil {
 			repositories[r.RepositoryID] = &repository{}
 			repositoryIDs = append(repositoryIDs, r.RepositoryID)
 		}
-		if r.Quarantine.Valid && !slices.Contains(held, r.Quarantine.String) {
-			held = append(held, r.Quarantine.String)
-		}
+		digests = append(digests, r.Digest)
 	}
 	err := database.EachIn(ctx, q, `
 		select r.id, g.name, r.name, r.read_at, g.interval_ms
@@ -67,13 +65,9 @@ func (d *DB) shown(ctx context.Context, q database.Querier, rows []*imageRow, no
 	if err != nil {
 		return nil, err
 	}
-	quarantined := map[string]inventory.Quarantine{}
-	list, err := quarantines(ctx, q, "id in %s", held)
+	held, err := holding(ctx, q, digests)
 	if err != nil {
 		return nil, err
-	}
-	for _, one := range list {
-		quarantined[one.ID] = one
 	}
 	images := make([]inventory.Image, 0, len(rows))
 	for _, r := range rows {
@@ -88,9 +82,7 @@ func (d *DB) shown(ctx context.Context, q database.Querier, rows []*imageRow, no
 			i.LastGood = &inventory.LastGood{Status: r.LastGoodStatus, CheckedAt: timeOf(r.LastGoodAt.Int64)}
 		}
 		i.Stale = i.LastGood != nil || of.readAt < ms(now)-overdue*of.interval
-		if one, ok := quarantined[r.Quarantine.String]; ok && one.StandsAt(now) {
-			i.Quarantine = &one
-		}
+		i.Quarantine = longest(held[r.Digest], now)
 		images = append(images, i)
 	}
 	return images, nil

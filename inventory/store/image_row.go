@@ -103,9 +103,10 @@ type changeSet struct {
 	events   [][]any
 	revision int64 // of all decisions; set by save
 
-	look      *inventory.Repository      // whose look this is; nil: what is stored was checked or judged again
-	sightings map[signedIn]*sighting     // of signers in repositories
-	fresh     map[inventory.Standing]int // signers seen for the first time
+	look      *inventory.Repository       // whose look this is; nil: what is stored was checked or judged again
+	sightings map[signedIn]*sighting      // of signers in repositories
+	fresh     map[inventory.Standing]int  // signers seen for the first time
+	pointed   map[string]inventory.Digest // tags that moved, with what they point at now
 }
 
 func (d *DB) changes(tx database.Querier, now time.Time) *changeSet {

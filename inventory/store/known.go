@@ -24,23 +24,9 @@ func (d *DB) Known(ctx context.Context, i *inventory.Image, now time.Time) error
 		if err := standEvidence(ctx, q, i, now); err != nil {
 			return err
 		}
-		var held []inventory.Quarantine
-		if i.Digest != "" { // those of a tag have none
-			var err error
-			if held, err = quarantines(ctx, q, "released_at is null and digest in %s", []inventory.Digest{i.Digest}); err != nil {
-				return err
-			}
-		}
-		tagged, err := quarantines(ctx, q, "released_at is null and repository = $1 and tag in %s", i.Tags, database.Clean(i.FullRepository()))
-		if err != nil {
-			return err
-		}
-		for _, one := range append(held, tagged...) {
-			if one.StandsAt(now) {
-				i.Quarantine = longer(i.Quarantine, &one, now)
-			}
-		}
-		return nil
+		held, err := holds(ctx, q, i.FullRepository(), i.Digest, i.Tags, i.Platforms, now)
+		i.Quarantine = longest(held, now)
+		return err
 	})
 }
 

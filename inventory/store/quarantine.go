@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,20 +12,16 @@ import (
 	"signboard/inventory/store/database"
 )
 
-// lapseAfter is how long after its end a quarantine still marks its images. It
-// counts for nothing in that time; the marks are there in case it was the clock
-// that was wrong.
-const lapseAfter = 7 * 24 * time.Hour
-
 const quarantineColumns = "id, digest, repository, tag, reason, by_name, at, expires_at, released_at, released_by, released_reason"
 
-func scanQuarantine(rows interface{ Scan(...any) error }) (inventory.Quarantine, error) {
+// scanQuarantine reads quarantineColumns, and then more of the row.
+func scanQuarantine(rows interface{ Scan(...any) error }, more ...any) (inventory.Quarantine, error) {
 	var (
 		q                     inventory.Quarantine
 		at                    int64
 		expiresAt, releasedAt sql.NullInt64
 	)
-	err := rows.Scan(&q.ID, &q.Digest, &q.Repository, &q.Tag, &q.Reason, &q.By, &at, &expiresAt, &releasedAt, &q.ReleasedBy, &q.ReleasedReason)
+	err := rows.Scan(append([]any{&q.ID, &q.Digest, &q.Repository, &q.Tag, &q.Reason, &q.By, &at, &expiresAt, &releasedAt, &q.ReleasedBy, &q.ReleasedReason}, more...)...)
 	q.At, q.ExpiresAt, q.ReleasedAt = timeOf(at), timeOrNil(expiresAt), timeOrNil(releasedAt)
 	return q, err
 }
@@ -41,83 +36,6 @@ func quarantines[K any](ctx context.Context, q database.Querier, condition strin
 	return list, err
 }
 
-// mark finds out again which quarantine holds each of the images: of those
-// that stand, the one that lasts longest, so that when it has run out all have.
-func (c *changeSet) mark(ctx context.Context, ids []int64) error {
-	const standing = "released_at is null and not lapsed and "
-	var digests []inventory.Digest
-	repositories := map[int64][]int64{}
-	for _, id := range ids {
-		r := c.rows[id]
-		digests = append(digests, r.Digest)
-		repositories[r.RepositoryID] = append(repositories[r.RepositoryID], id)
-	}
-	slices.Sort(digests)
-	held, err := quarantines(ctx, c.tx, standing+"digest in %s", slices.Compact(digests))
-	if err != nil {
-		return err
-	}
-	byDigest := map[inventory.Digest]*inventory.Quarantine{}
-	for _, q := range held {
-		byDigest[q.Digest] = longer(byDigest[q.Digest], &q, c.now)
-	}
-	best := map[int64]*inventory.Quarantine{}
-	for _, id := range ids {
-		best[id] = byDigest[c.rows[id].Digest]
-	}
-	for repository, members := range repositories {
-		name, err := database.Value[string](ctx, c.tx, "select full_name from repositories where id = $1", repository)
-		if err != nil {
-			return err
-		}
-		tagged, err := quarantines(ctx, c.tx, standing+"repository in %s", []string{name})
-		if err != nil {
-			return err
-		}
-		byTag := map[string]*inventory.Quarantine{}
-		names := []string{}
-		for _, q := range tagged {
-			byTag[q.Tag] = longer(byTag[q.Tag], &q, c.now)
-			names = append(names, q.Tag)
-		}
-		err = database.EachIn(ctx, c.tx, "select name, image_id from tags where repository_id = $1 and name in %s", names, func(rows *sql.Rows) error {
-			var tag string
-			var id int64
-			if err := rows.Scan(&tag, &id); err != nil {
-				return err
-			}
-			if q := byTag[tag]; q != nil && slices.Contains(members, id) {
-				best[id] = longer(best[id], q, c.now)
-			}
-			return nil
-		}, repository)
-		if err != nil {
-			return err
-		}
-	}
-	for id, q := range best {
-		c.rows[id].Quarantine = sql.NullString{}
-		if q != nil {
-			c.rows[id].Quarantine = sql.NullString{String: q.ID, Valid: true}
-		}
-	}
-	return nil
-}
-
-// longer is the one of two quarantines that holds longer; one that doesn't
-// stand counts for nothing.
-func longer(a, b *inventory.Quarantine, now time.Time) *inventory.Quarantine {
-	switch {
-	case b == nil || !b.StandsAt(now.Add(-lapseAfter)):
-		return a
-	case a == nil || b.ExpiresAt == nil:
-		return b
-	case a.ExpiresAt == nil || !a.ExpiresAt.Before(*b.ExpiresAt):
-		return a
-	}
-	return b
-}
-
 // Quarantine returns one quarantine, or NotFound.
 func (d *DB) Quarantine(ctx context.Context, id string) (inventory.Quarantine, error) {
 	var one inventory.Quarantine
@@ -127,26 +45,59 @@ func (d *DB) Quarantine(ctx context.Context, id string) (inventory.Quarantine, e
 			return inventory.Errorf(inventory.NotFound, "There is no such quarantine.")
 		}
 		if err == nil {
-			err = countHeld(ctx, q, &one)
+			list := []inventory.Quarantine{one}
+			err = fillHeld(ctx, q, list, d.clock())
+			one = list[0]
 		}
 		return err
 	})
 	return one, err
 }
 
-// countHeld says how many images in use a quarantine covers.
-func countHeld(ctx context.Context, q database.Querier, one *inventory.Quarantine) (err error) {
-	if one.Digest != "" {
-		one.Images, err = database.Value[int](ctx, q, "select count(*) from images where digest = $1 and listed", one.Digest)
-	} else {
-		one.Images, err = database.Value[int](ctx, q, `
-			select count(*)
-			from tags t
-			join images i on i.id = t.image_id
-			join repositories r on r.id = t.repository_id
-			where r.full_name = $1 and t.name = $2 and i.listed`, one.Repository, one.Tag)
+// fillHeld says what each quarantine holds: its digests and, while it stands, how
+// many images in use that are.
+func fillHeld(ctx context.Context, q database.Querier, list []inventory.Quarantine, now time.Time) error {
+	at := map[string]int{}
+	var ids, standing []string
+	for i := range list {
+		list[i].Images, list[i].Digests, list[i].DigestCount = 0, nil, 0
+		at[list[i].ID] = i
+		ids = append(ids, list[i].ID)
+		if list[i].StandsAt(now) {
+			standing = append(standing, list[i].ID)
+		}
 	}
-	return err
+	err := database.EachIn(ctx, q, `
+		select d.quarantine_id, d.digest
+		from quarantine_digests d
+		join quarantines h on h.id = d.quarantine_id
+		where (h.expires_at is null or d.since < h.expires_at) and d.quarantine_id in %s
+		order by d.quarantine_id, d.since desc, d.digest`, ids, func(rows *sql.Rows) error {
+		var id string
+		var digest inventory.Digest
+		err := rows.Scan(&id, &digest)
+		one := &list[at[id]]
+		one.DigestCount++
+		if len(one.Digests) < inventory.MaxHeldDigests {
+			one.Digests = append(one.Digests, digest)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return database.EachIn(ctx, q, `
+		select d.quarantine_id, count(*)
+		from quarantine_digests d
+		join images i on i.digest = d.digest
+		where i.listed and d.quarantine_id in %s
+		group by d.quarantine_id`, standing, func(rows *sql.Rows) error {
+		var id string
+		var n int
+		err := rows.Scan(&id, &n)
+		list[at[id]].Images = n
+		return err
+	})
 }
 
 // Quarantines lists those that stand, or those that no longer do, newest first.
@@ -180,25 +131,21 @@ func (d *DB) Quarantines(ctx context.Context, standing bool, p inventory.Page, n
 			last := list[len(list)-1]
 			next = pairCursor(ms(last.At), last.ID)
 		}
-		for i := range list {
-			if err := countHeld(ctx, q, &list[i]); err != nil {
-				return err
-			}
-			if !standing {
-				list[i].Images = 0
-			}
-		}
-		return nil
+		return fillHeld(ctx, q, list, now)
 	})
 	return list, next, err
 }
 
-// RecordQuarantine stores a quarantine with its audit entry and holds the
-// images it matches, in one transaction.
+// RecordQuarantine stores a quarantine with its audit entry and what it holds, in
+// one transaction: from then on no check lets it pass. It fails with Conflict when
+// the same is held already.
 func (d *DB) RecordQuarantine(ctx context.Context, q inventory.Quarantine, entry inventory.AuditEntry) error {
 	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
 		// Nobody stores images meanwhile who would miss the quarantine.
 		if _, err := lockRevision(ctx, d, tx, "decisions"); err != nil {
+			return err
+		}
+		if err := refuseTwice(ctx, tx, q, entry.At); err != nil {
 			return err
 		}
 		if err := d.appendAudit(ctx, tx, entry); err != nil {
@@ -210,10 +157,101 @@ func (d *DB) RecordQuarantine(ctx context.Context, q inventory.Quarantine, entry
 		if err != nil {
 			return err
 		}
-		return d.remark(ctx, tx, q, entry.At)
+		if err := d.holdPointedAt(ctx, tx, q, entry.At); err != nil {
+			return err
+		}
+		return d.remark(ctx, tx, q.ID, entry.At)
 	})
 	if err != nil {
 		return fmt.Errorf("storing a quarantine: %w", err)
+	}
+	return nil
+}
+
+// refuseTwice fails with Conflict when a quarantine of exactly the same stands.
+func refuseTwice(ctx context.Context, tx database.Querier, q inventory.Quarantine, now time.Time) error {
+	one, err := scanQuarantine(tx.QueryRowContext(ctx, `
+		select `+quarantineColumns+`
+		from quarantines
+		where digest = $1 and repository = $2 and tag = $3
+		  and released_at is null and not lapsed and (expires_at is null or expires_at > $4)
+		limit 1`, q.Digest, database.Clean(q.Repository), database.Clean(q.Tag), ms(now)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	until := ""
+	if one.ExpiresAt != nil {
+		until = " until " + one.ExpiresAt.Format(time.RFC3339)
+	}
+	return inventory.Errorf(inventory.Conflict, "%s already holds exactly this, since %s%s: %s. Change when that one ends, or release it.",
+		inventory.Visible(one.By), one.At.Format(time.RFC3339), until, inventory.Visible(one.Reason))
+}
+
+// holdPointedAt has a quarantine hold what it is of at this moment.
+func (d *DB) holdPointedAt(ctx context.Context, tx database.Querier, q inventory.Quarantine, now time.Time) error {
+	pointed, err := pointedAt(ctx, tx, q, now)
+	if err != nil {
+		return err
+	}
+	var wanted []hold
+	for _, h := range pointed {
+		wanted = append(wanted, hold{q.ID, h})
+	}
+	_, err = d.hold(ctx, tx, wanted, nil)
+	return err
+}
+
+// notStanding is what whoever comes too late is told: who ended the quarantine,
+// and when.
+func notStanding(ctx context.Context, tx database.Querier, id string, now time.Time) error {
+	q, err := scanQuarantine(tx.QueryRowContext(ctx, "select "+quarantineColumns+" from quarantines where id = $1", id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return inventory.Errorf(inventory.NotFound, "There is no such quarantine.")
+	}
+	switch {
+	case err != nil:
+		return err
+	case q.ReleasedAt != nil:
+		return inventory.Errorf(inventory.Conflict, "This quarantine no longer stands: %s released it on %s.", inventory.Visible(q.ReleasedBy), q.ReleasedAt.Format(time.RFC3339))
+	case !q.StandsAt(now):
+		return inventory.Errorf(inventory.Conflict, "This quarantine no longer stands: it ran out on %s.", q.ExpiresAt.Format(time.RFC3339))
+	}
+	return inventory.Errorf(inventory.Conflict, "Somebody changed this quarantine while you were reading. Look again, then decide.")
+}
+
+// RecordEnd gives a quarantine that stands another end, q.ExpiresAt, with its audit
+// entry. seen is the end that it had: with another one, or when it no longer
+// stands, it fails with Conflict.
+func (d *DB) RecordEnd(ctx context.Context, q inventory.Quarantine, seen *time.Time, entry inventory.AuditEntry) error {
+	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
+		if _, err := lockRevision(ctx, d, tx, "decisions"); err != nil {
+			return err
+		}
+		if err := d.appendAudit(ctx, tx, entry); err != nil {
+			return err
+		}
+		was := int64(-1)
+		if seen != nil {
+			was = ms(*seen)
+		}
+		n, err := database.Changed(tx.ExecContext(ctx, `
+			update quarantines
+			set expires_at = $1
+			where id = $2 and released_at is null and (expires_at is null or expires_at > $3) and coalesce(expires_at, -1) = $4`,
+			msOrNull(q.ExpiresAt), q.ID, ms(entry.At), was))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return notStanding(ctx, tx, q.ID, entry.At)
+		}
+		return d.remark(ctx, tx, q.ID, entry.At)
+	})
+	if err != nil {
+		return fmt.Errorf("changing the end of a quarantine: %w", err)
 	}
 	return nil
 }
@@ -229,81 +267,23 @@ func (d *DB) RecordRelease(ctx context.Context, q inventory.Quarantine, entry in
 		if err := d.appendAudit(ctx, tx, entry); err != nil {
 			return err
 		}
-		done, err := tx.ExecContext(ctx, `
+		n, err := database.Changed(tx.ExecContext(ctx, `
 			update quarantines
 			set released_at = $1, released_by = $2, released_reason = $3
 			where id = $4 and released_at is null and (expires_at is null or expires_at > $5)`,
-			msOrNull(q.ReleasedAt), q.ReleasedBy, q.ReleasedReason, q.ID, ms(entry.At))
+			msOrNull(q.ReleasedAt), q.ReleasedBy, q.ReleasedReason, q.ID, ms(entry.At)))
 		if err != nil {
 			return err
 		}
-		if n, err := done.RowsAffected(); err != nil || n == 0 {
-			if err == nil {
-				err = inventory.Errorf(inventory.Conflict, "This quarantine no longer stands.")
-			}
-			return err
+		if n == 0 {
+			return notStanding(ctx, tx, q.ID, entry.At)
 		}
-		return d.remark(ctx, tx, q, entry.At)
+		return d.remark(ctx, tx, q.ID, entry.At)
 	})
 	if err != nil {
 		return fmt.Errorf("releasing a quarantine: %w", err)
 	}
 	return nil
-}
-
-// remark marks the images that a quarantine matches again after it changed.
-func (d *DB) remark(ctx context.Context, tx database.Querier, q inventory.Quarantine, now time.Time) error {
-	c := d.changes(tx, now)
-	var err error
-	if q.Digest != "" {
-		err = load(ctx, c, "digest in %s", []inventory.Digest{q.Digest})
-	} else {
-		var ids []int64
-		ids, err = database.Column[int64](ctx, tx, `
-			select t.image_id
-			from tags t
-			join repositories r on r.id = t.repository_id
-			where r.full_name = $1 and t.name = $2
-			union
-			select i.id
-			from images i
-			where i.quarantine_id = $3`, q.Repository, q.Tag, q.ID)
-		if err == nil {
-			err = load(ctx, c, "id in %s", ids)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if err := c.mark(ctx, c.order); err != nil {
-		return err
-	}
-	return c.save(ctx)
-}
-
-// lapse takes the marks of quarantines away that ran out long ago.
-func (d *DB) lapse(ctx context.Context, now time.Time) error {
-	const ended = "expires_at <= $1 and released_at is null and not lapsed"
-	before := ms(now.Add(-lapseAfter))
-	ids, err := database.Column[string](ctx, d.sql.Reader, "select id from quarantines where "+ended+" limit 10", before)
-	if err != nil || len(ids) == 0 {
-		return d.sql.Explain(err)
-	}
-	return d.sql.Write(ctx, func(tx database.Querier) error {
-		list, err := quarantines(ctx, tx, ended+" and id in %s"+d.sql.ForUpdate, ids, before)
-		if err != nil {
-			return err
-		}
-		for _, q := range list {
-			if _, err := tx.ExecContext(ctx, "update quarantines set lapsed = true where id = $1", q.ID); err != nil {
-				return err
-			}
-			if err := d.remark(ctx, tx, q, now); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // A cursor of two parts is "number.text".

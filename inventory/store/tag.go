@@ -28,6 +28,7 @@ func (c *changeSet) pointTags(ctx context.Context, repository inventory.Reposito
 		digest inventory.Digest
 	}
 	now := map[string]pointer{}
+	c.pointed = map[string]inventory.Digest{}
 	err := database.EachIn(ctx, c.tx, "select name, image_id, digest from tags where repository_id = $1 and name in %s", names,
 		func(rows *sql.Rows) error {
 			var name string
@@ -49,6 +50,7 @@ func (c *changeSet) pointTags(ctx context.Context, repository inventory.Reposito
 		tags = append(tags, []any{repository.ID, name, r.ID, r.Digest, ms(c.now)})
 		moves = append(moves, []any{c.d.ids.next(c.now), repository.ID, name, was.digest, r.Digest, ms(c.now)})
 		touched = append(touched, r.ID)
+		c.pointed[name] = r.Digest
 		if was.image != 0 {
 			touched = append(touched, was.image)
 			if c.rows[was.image] == nil {
@@ -113,9 +115,6 @@ func (d *DB) dropTags(ctx context.Context, tx database.Querier, repositoryID int
 		return err
 	}
 	if err := c.relist(ctx, touched, active); err != nil {
-		return err
-	}
-	if err := c.mark(ctx, touched); err != nil {
 		return err
 	}
 	return c.save(ctx)

@@ -72,8 +72,8 @@ func (s *Syncer) Resolve(ctx context.Context, registry, repository, tag string) 
 	return d.Digest, nil
 }
 
-// Alone is Once for a digest, and leaves out the images that an index lists: it
-// says what is attached to the digest itself.
+// Alone is Once for a digest, and doesn't look at the images that an index lists:
+// it says which those are, and what is attached to the digest itself.
 func (s *Syncer) Alone(ctx context.Context, registry, repository string, digest inventory.Digest) (inventory.ImageFinding, error) {
 	peer := s.peer(registry)
 	if peer == nil {
@@ -89,7 +89,14 @@ func (s *Syncer) Alone(ctx context.Context, registry, repository string, digest 
 		f.Failure = inventory.AsLookError(err)
 	} else {
 		f.Kind, f.MediaType, f.Size = m.Kind(), m.MediaType, int64(len(m.Raw))
-		l.inspect(ctx, &f)
+		if m.Index() {
+			f.Platforms, err = l.platforms(ctx, m, 1, map[inventory.Digest]bool{})
+		}
+		if err != nil {
+			f.Failure = inventory.AsLookError(err)
+		} else {
+			l.inspect(ctx, &f)
+		}
 	}
 	if ctx.Err() != nil {
 		return inventory.ImageFinding{}, context.Cause(ctx) // our own stopping is no finding

@@ -110,6 +110,11 @@ func TestOnce_looksAtEachImageOfAnIndex(t *testing.T) {
 	if p := f[0].Platforms; len(p) != 1 || p[0].Platform != "linux/arm64" {
 		t.Errorf("its platforms are %+v", p)
 	}
+	alone, err := w.syncer.Alone(t.Context(), "local", "a", inventory.Digest(at.String()))
+	w.must(err)
+	if p := alone.Platforms; len(p) != 1 || p[0].Digest != inventory.Digest(child.String()) || alone.Verdict.Status != inventory.Trusted {
+		t.Errorf("looked at alone it is %+v", alone)
+	}
 }
 
 func TestOnce_whatCannotBeReadIsUnknown(t *testing.T) {
