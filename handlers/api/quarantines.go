@@ -86,7 +86,7 @@ func (s *surface) holds() {
 		Summary:     "Quarantine a digest, or whatever a tag points at",
 		Description: "Takes a reviewer. Give either a digest, or a repository and a tag. What is held is allowed nowhere, whatever its signatures say, until it is released or the quarantine ends.",
 		Middlewares: s.may(inventory.DecideQuarantine),
-	}, s.quarantine)
+	}, s.quarantine, http.StatusConflict)
 	call(s, huma.Operation{
 		Method: http.MethodDelete, Path: "/quarantines/{id}", OperationID: "release", Tags: []string{"Quarantines"},
 		Summary:     "Release a quarantine",

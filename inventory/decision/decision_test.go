@@ -347,6 +347,7 @@ func TestQuarantine_refuses(t *testing.T) {
 		"a tag of nothing":    {Tag: "v1", Reason: "x"},
 		"half a digest":       {Digest: "sha256:abc", Reason: "x"},
 		"an expiry long gone": {Digest: digest, Reason: "x", ExpiresAt: &past},
+		"a tag of nowhere":    {Repository: "nowhere/b", Tag: "v1", Reason: "x"},
 	} {
 		if _, err := d.Quarantine(t.Context(), dana, r); inventory.KindOf(err) != inventory.Invalid {
 			t.Errorf("%s: got %v", name, err)

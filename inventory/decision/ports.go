@@ -32,11 +32,19 @@ type Store interface {
 	RecordRefusal(ctx context.Context, entry inventory.AuditEntry) error
 }
 
-// QuarantineStore writes quarantines.
+// QuarantineStore writes quarantines, and says what they hold.
 type QuarantineStore interface {
 	Quarantine(ctx context.Context, id string) (inventory.Quarantine, error)
-	// RecordQuarantine holds the images it matches at once, in the same
-	// transaction.
+	// WouldHold is what one would hold if it were made now. It fails with Invalid
+	// when its repository is in no registry.
+	WouldHold(ctx context.Context, of inventory.Quarantine, now time.Time) ([]inventory.Hold, error)
+	// HoldImpact is what one would hold or, when it has an id, what it holds.
+	HoldImpact(ctx context.Context, of inventory.Quarantine, now time.Time) (inventory.HoldImpact, error)
+	// RecordEnd gives one that stands another end; Conflict when it no longer
+	// stands, or its end isn't seen.
+	RecordEnd(ctx context.Context, q inventory.Quarantine, seen *time.Time, entry inventory.AuditEntry) error
+	// RecordQuarantine holds all that it is of at once, in the same transaction;
+	// Conflict when exactly that is held already.
 	RecordQuarantine(ctx context.Context, q inventory.Quarantine, entry inventory.AuditEntry) error
 	// RecordRelease ends a quarantine that stands; Conflict when it no longer
 	// does.

@@ -56,8 +56,8 @@ func TestHolding_findsWhatHoldsAnImage(t *testing.T) {
 			{"local/pay/api", digest(1), "latest", 0, "tag"}, // v1 points at it, too
 			{"local/pay/api", digest(7), "v1", 0, "tag"},     // moved since, or never synced
 			{"local/pay/api", "", "v1", 0, "tag"},            // nobody could find out which
-			{"local/web", digest(1), "v1", 0, "tag"}, // the same bytes
-			{"local/web", digest(7), "v1", 0, ""},    // another repository's tag
+			{"local/web", digest(1), "v1", 0, "tag"},         // the same bytes
+			{"local/web", digest(7), "v1", 0, ""},            // another repository's tag
 			{"local/pay/api", digest(7), "v3", 0, ""},
 			{"local/pay/api", digest(1), "v1", 2 * time.Hour, ""},
 		} {

@@ -91,12 +91,14 @@ func TestRecount_findsNoDriftAfterAnything(t *testing.T) {
 				w.must(w.db.RecordVerdicts(t.Context(), verdicts, d.Revision, w.now))
 			case 8:
 				id, until := fmt.Sprint("q", step), w.now.Add(time.Duration(r.IntN(20*24))*time.Hour)
-				w.quarantine(id, inventory.Quarantine{Digest: digest(r.IntN(12)), ExpiresAt: &until})
-				standing = append(standing, id)
+				if w.quarantines(id, inventory.Quarantine{Digest: digest(r.IntN(12)), ExpiresAt: &until}) {
+					standing = append(standing, id)
+				}
 			case 9:
 				id := fmt.Sprint("q", step)
-				w.quarantine(id, inventory.Quarantine{Repository: "local/web", Tag: fmt.Sprint("t", r.IntN(5))})
-				standing = append(standing, id)
+				if w.quarantines(id, inventory.Quarantine{Repository: "local/web", Tag: fmt.Sprint("t", r.IntN(5))}) {
+					standing = append(standing, id)
+				}
 			case 10:
 				if len(standing) > 0 {
 					q, err := w.db.Quarantine(t.Context(), standing[0])

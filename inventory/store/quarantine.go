@@ -209,7 +209,7 @@ func (d *DB) holdPointedAt(ctx context.Context, tx database.Querier, q inventory
 func notStanding(ctx context.Context, tx database.Querier, id string, now time.Time) error {
 	q, err := scanQuarantine(tx.QueryRowContext(ctx, "select "+quarantineColumns+" from quarantines where id = $1", id))
 	if errors.Is(err, sql.ErrNoRows) {
-		return inventory.Errorf(inventory.NotFound, "There is no such quarantine.")
+		return inventory.Errorf(inventory.Conflict, "This quarantine no longer stands.")
 	}
 	switch {
 	case err != nil:

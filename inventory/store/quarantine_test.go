@@ -17,6 +17,18 @@ func (w *world) quarantine(id string, q inventory.Quarantine) {
 	w.must(w.db.RecordQuarantine(w.Context(), q, w.entry("image.quarantine")))
 }
 
+// quarantines is quarantine, and reports whether it wasn't held already.
+func (w *world) quarantines(id string, q inventory.Quarantine) bool {
+	w.Helper()
+	q.ID, q.At, q.By, q.Reason = id, w.now, "Dana", "because"
+	err := w.db.RecordQuarantine(w.Context(), q, w.entry("image.quarantine"))
+	if inventory.KindOf(err) == inventory.Conflict {
+		return false
+	}
+	w.must(err)
+	return true
+}
+
 func (w *world) release(id string) {
 	w.Helper()
 	q, err := w.db.Quarantine(w.Context(), id)
@@ -361,7 +373,7 @@ func TestQuarantine_anotherEnd(t *testing.T) {
 		if inventory.KindOf(err) != inventory.Conflict || !strings.Contains(err.Error(), "it ran out on 2026-03-10T14:01:00Z") {
 			t.Errorf("after it ran out: %v", err)
 		}
-		if err := w.db.RecordEnd(t.Context(), inventory.Quarantine{ID: "none"}, nil, w.entry("image.quarantine")); inventory.KindOf(err) != inventory.NotFound {
+		if err := w.db.RecordEnd(t.Context(), inventory.Quarantine{ID: "none"}, nil, w.entry("image.quarantine")); inventory.KindOf(err) != inventory.Conflict {
 			t.Errorf("of none: %v", err)
 		}
 		w.noDrift()
