@@ -83,8 +83,9 @@ type tale struct {
 	// What was done, as those who did it were told.
 	ledger   map[inventory.SignerID][]inventory.Decision // newest first
 	held     map[string]inventory.Quarantine
-	known    map[inventory.SignerID]bool // registered keys
-	accepted map[string]int              // entries of the audit log, by action and object
+	covered  map[string]map[inventory.Digest]bool // what those came to hold
+	known    map[inventory.SignerID]bool          // registered keys
+	accepted map[string]int                       // entries of the audit log, by action and object
 
 	told []string // what happened, a line each
 }
@@ -251,7 +252,7 @@ const births = 2
 // begin makes an empty inventory and the world that it will be about.
 func begin(ctx context.Context, dsn string, key audit.Key, keys note.Verifiers, approvers int) (*tale, error) {
 	t := &tale{ctx: ctx, dsn: dsn, key: key, auditKeys: keys, approvers: approvers,
-		ledger: map[inventory.SignerID][]inventory.Decision{}, held: map[string]inventory.Quarantine{},
+		ledger: map[inventory.SignerID][]inventory.Decision{}, held: map[string]inventory.Quarantine{}, covered: map[string]map[inventory.Digest]bool{},
 		known: map[inventory.SignerID]bool{}, accepted: map[string]int{},
 		teams: []inventory.Team{{Name: "payments", Repositories: []inventory.Glob{"local/pay/**"}}, {Name: "platform", Repositories: []inventory.Glob{"*/base", "local/pay/web"}}},
 	}

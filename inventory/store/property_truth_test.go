@@ -28,6 +28,9 @@ func (t *tale) always() error {
 	if len(drift) > 0 {
 		return fmt.Errorf("a recount finds:\n%s", strings.Join(drift, "\n"))
 	}
+	if err := t.remember(p); err != nil {
+		return err
+	}
 	return t.audited(p)
 }
 
@@ -147,35 +150,115 @@ func (t *tale) overlaid(p *hand, images []inventory.Image) error {
 		return fmt.Errorf("%d quarantines are stored, and %d were made", len(list), len(t.held))
 	}
 	now := t.clock()
-	for _, i := range images {
-		var by []inventory.Quarantine
-		for _, q := range t.held {
-			if q.StandsAt(now) && t.covers(q, i) {
-				by = append(by, q)
+	if err := t.remember(p); err != nil {
+		return err
+	}
+	must, may := map[inventory.Digest][]string{}, map[inventory.Digest][]string{}
+	for id, q := range t.held {
+		if q.StandsAt(now) {
+			for digest, sure := range t.covered[id] {
+				may[digest] = append(may[digest], id)
+				if sure {
+					must[digest] = append(must[digest], id)
+				}
 			}
 		}
-		if held := i.Quarantine != nil; held != (len(by) > 0) {
-			return fmt.Errorf("%s@%s with the tags %v: held is %v, and what covers it is %+v", i.FullRepository(), i.Digest.Short(), i.Tags, held, by)
+	}
+	for _, i := range images {
+		must, may := must[i.Digest], may[i.Digest]
+		fits := func(held *inventory.Quarantine) bool {
+			return held == nil && len(must) == 0 || held != nil && slices.Contains(may, held.ID)
 		}
-		if i.Quarantine != nil && !slices.ContainsFunc(by, func(q inventory.Quarantine) bool { return q.ID == i.Quarantine.ID }) {
-			return fmt.Errorf("%s@%s is held by %+v, which doesn't", i.FullRepository(), i.Digest.Short(), i.Quarantine)
+		if !fits(i.Quarantine) {
+			return fmt.Errorf("%s@%s with the tags %v is held by %+v, and what covers it is %v", i.FullRepository(), i.Digest.Short(), i.Tags, i.Quarantine, may)
 		}
 		one, err := p.db.Image(t.ctx, i.Registry, i.Repository, i.Digest, now)
-		if err != nil || (one.Quarantine != nil) != (len(by) > 0) || one.Status != i.Status || one.Reason != i.Reason {
+		if err != nil || (one.Quarantine != nil) != (i.Quarantine != nil) || one.Status != i.Status || one.Reason != i.Reason {
 			return fmt.Errorf("the page of %s@%s says %s, %s, held %v, and the list %s, %s, %v (%v)",
 				i.FullRepository(), i.Digest.Short(), one.Status, one.Reason, one.Quarantine, i.Status, i.Reason, i.Quarantine, err)
 		}
-		held, err := p.db.Holding(t.ctx, i.FullRepository(), i.Digest, "", now)
-		if err != nil || (held != nil) != (len(by) > 0) {
-			return fmt.Errorf("asked about %s@%s, what holds it is %+v (%v), and should be %+v", i.FullRepository(), i.Digest.Short(), held, err, by)
+		held, err := p.db.Holding(t.ctx, i.FullRepository(), i.Digest, "", nil, now)
+		if err != nil || (held != nil) != (i.Quarantine != nil) {
+			return fmt.Errorf("asked about %s@%s, what holds it is %+v (%v), and should be %+v", i.FullRepository(), i.Digest.Short(), held, err, may)
 		}
 	}
 	return nil
 }
 
-// covers says whether a quarantine that stands holds an image.
-func (t *tale) covers(q inventory.Quarantine, i inventory.Image) bool {
-	return q.Digest == i.Digest || q.Repository == i.FullRepository() && slices.Contains(i.Tags, q.Tag)
+// remember notes what quarantines have come to hold, before it is forgotten what
+// they rest on.
+func (t *tale) remember(p *hand) error {
+	for id, q := range t.held {
+		if !q.StandsAt(t.clock()) {
+			continue
+		}
+		if t.covered[id] == nil {
+			t.covered[id] = map[inventory.Digest]bool{}
+		}
+		if err := t.covers(p, q, t.covered[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// covers adds the digests that a quarantine holds: its own, or all that its tag is
+// recorded to have pointed at since it was made; the platforms of those that are
+// indexes, and every index that lists one of them all. What a tag was moved away
+// from in the very millisecond may be held (false); all else must (true).
+func (t *tale) covers(p *hand, q inventory.Quarantine, into map[inventory.Digest]bool) error {
+	platforms, indexes := map[inventory.Digest][]inventory.Digest{}, map[inventory.Digest][]inventory.Digest{}
+	sure, maybe := map[inventory.Digest]bool{}, map[inventory.Digest]bool{}
+	err := p.db.sql.Read(t.ctx, func(tx database.Querier) error {
+		err := database.Each(t.ctx, tx, "select i.digest, p.digest from platforms p join images i on i.id = p.image_id", func(rows *sql.Rows) error {
+			var index, platform inventory.Digest
+			err := rows.Scan(&index, &platform)
+			platforms[index], indexes[platform] = append(platforms[index], platform), append(indexes[platform], index)
+			return err
+		})
+		if err != nil || q.Digest != "" {
+			sure[q.Digest], maybe[q.Digest] = true, true
+			return err
+		}
+		err = database.Each(t.ctx, tx, "select m.from_digest, m.at from tag_moves m join repositories r on r.id = m.repository_id where r.full_name = $1 and m.tag = $2 and m.from_digest <> ''", func(rows *sql.Rows) error {
+			var left inventory.Digest
+			var at int64
+			err := rows.Scan(&left, &at)
+			maybe[left] = maybe[left] || at >= ms(q.At)
+			sure[left] = sure[left] || at > ms(q.At)
+			return err
+		}, q.Repository, q.Tag)
+		if err != nil {
+			return err
+		}
+		return database.Each(t.ctx, tx, "select t.digest from tags t join repositories r on r.id = t.repository_id where r.full_name = $1 and t.name = $2", func(rows *sql.Rows) error {
+			var is inventory.Digest
+			err := rows.Scan(&is)
+			maybe[is], sure[is] = true, true
+			return err
+		}, q.Repository, q.Tag)
+	})
+	for _, side := range []struct {
+		named map[inventory.Digest]bool
+		must  bool
+	}{{sure, true}, {maybe, false}} {
+		all := map[inventory.Digest]bool{}
+		for named, is := range side.named {
+			if !is {
+				continue
+			}
+			for _, bytes := range append(platforms[named], named) {
+				all[bytes] = true
+				for _, index := range indexes[bytes] {
+					all[index] = true
+				}
+			}
+		}
+		for digest := range all {
+			into[digest] = into[digest] || side.must
+		}
+	}
+	return err
 }
 
 // counted counts the list of images by itself and compares what is kept.
