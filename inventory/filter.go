@@ -3,7 +3,9 @@ package inventory
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // ImageFilterNames are the names that ParseImageFilter reads, as the addresses
@@ -62,15 +64,28 @@ func (f ImageFilter) Configured(teams []Team, registries []Registry) error {
 type SignerFilter struct {
 	Standing Standing
 	Kind     SignerKind
+	Team     string        // has images that they signed
+	Unusual  bool          // something about them wants a closer look: see Signer.Unusual
+	Expiring time.Duration // an approval of theirs ends within it, in whole days; 0 for any
+}
+
+// Narrow reports whether the filter asks for more than a standing.
+func (f SignerFilter) Narrow() bool {
+	f.Standing = ""
+	return f != SignerFilter{}
 }
 
 // SignerFilterNames are the names that ParseSignerFilter reads.
-var SignerFilterNames = []string{"standing", "kind"}
+var SignerFilterNames = []string{"standing", "kind", "team", "unusual", "expiring"}
+
+// maxExpiring is how far ahead the end of an approval is looked for, in days.
+const maxExpiring = 3650
 
 // ParseSignerFilter reads the filter of a list of signers from a query, as
-// ParseImageFilter does.
+// ParseImageFilter does. Only an approval can end: expiring without a standing
+// means approved.
 func ParseSignerFilter(query url.Values) (SignerFilter, error) {
-	f := SignerFilter{Kind: SignerKind(query.Get("kind"))}
+	f := SignerFilter{Kind: SignerKind(query.Get("kind")), Team: query.Get("team")}
 	var err error
 	if s := query.Get("standing"); s != "" {
 		if f.Standing, err = ParseStanding(s); err != nil {
@@ -80,5 +95,27 @@ func ParseSignerFilter(query url.Values) (SignerFilter, error) {
 	if f.Kind != "" && !slices.Contains(SignerKinds, f.Kind) {
 		return f, Errorf(Invalid, "%q is not a kind of signer: use key, keyless, x509 or tuf.", Visible(clip(string(f.Kind), 40)))
 	}
+	switch s := query.Get("unusual"); s {
+	case "", "false":
+	case "true":
+		f.Unusual = true
+	default:
+		return f, Errorf(Invalid, "unusual is true or false, and not %q.", Visible(clip(s, 40)))
+	}
+	if s := query.Get("expiring"); s != "" {
+		days, err := strconv.Atoi(strings.TrimSuffix(s, "d"))
+		if err != nil || !strings.HasSuffix(s, "d") || days < 1 || days > maxExpiring {
+			return f, Errorf(Invalid, "%q is not a number of days: write expiring=30d for the approvals that end within 30 days.", Visible(clip(s, 40)))
+		}
+		if f.Standing != "" && f.Standing != Approved {
+			return f, Errorf(Invalid, "Only an approval can end: leave the standing out, or ask for approved.")
+		}
+		f.Standing, f.Expiring = Approved, time.Duration(days)*24*time.Hour
+	}
 	return f, nil
+}
+
+// Configured refuses the name of a team that isn't among those that are.
+func (f SignerFilter) Configured(teams []Team) error {
+	return ImageFilter{Team: f.Team}.Configured(teams, nil)
 }

@@ -11,11 +11,11 @@ import (
 
 // MaxFamiliar is how many signers others are compared with: of those that are
 // approved or registered, or once were approved, the ones with the most images.
-const MaxFamiliar = 2000
+const MaxFamiliar = 1000
 
 // Familiar are the signers that people know: what a new one is compared with.
-// Comparing takes time in proportion to their number, a few tens of microseconds
-// for a thousand.
+// Comparing takes time in proportion to their number, a fraction of a
+// millisecond for a thousand.
 type Familiar struct{ list []familiar }
 
 type familiar struct {

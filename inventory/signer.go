@@ -99,15 +99,16 @@ type Signer struct {
 
 	// What lists of signers and a signer's page say of where it signs, and what is
 	// unusual about that.
-	Repositories    []string `json:"repositories,omitempty"`     // registry/repository: those with the most of its images in use
-	RepositoryCount int      `json:"repository_count,omitempty"` // of all such; at most MaxCounted
-	Teams           []string `json:"teams,omitempty"`            // that own them, sorted
-	Formats         []Format `json:"formats,omitempty"`          // that it signs in
-	Oddities        []Oddity `json:"oddities,omitempty"`
+	Repositories    []string   `json:"repositories,omitempty"`     // registry/repository: those with the most of its images in use
+	RepositoryCount int        `json:"repository_count,omitempty"` // of all such; one more than MaxCounted when there are more
+	Teams           []string   `json:"teams,omitempty"`            // that own them, sorted
+	Formats         []Format   `json:"formats,omitempty"`          // that it signs in
+	EndsAt          *time.Time `json:"ends_at,omitempty"`          // when the first of its approvals that have an end ends
+	Oddities        []Oddity   `json:"oddities,omitempty"`
 }
 
 // MaxCounted is where the repositories of a signer are no longer counted.
-const MaxCounted = 100
+const MaxCounted = 20
 
 // Counting are the decisions that count for the signer, as Judge and StandingAt
 // read them: its own, newest first, and then those that others lend it.
@@ -146,6 +147,18 @@ func StandingAt(decisions []Decision, now time.Time) Standing {
 		}
 	}
 	return standing
+}
+
+// EndsAt is when the first of the approvals that count for a signer and have an
+// end ends; nil when none does.
+func EndsAt(decisions []Decision, now time.Time) *time.Time {
+	var first *time.Time
+	for _, d := range decisions {
+		if d.Verb == Approve && d.StateAt(now) == StateActive && d.ExpiresAt != nil && (first == nil || d.ExpiresAt.Before(*first)) {
+			first = d.ExpiresAt
+		}
+	}
+	return first
 }
 
 // Valid reports whether the id has one of the contract's forms.

@@ -52,8 +52,11 @@ func (d *DB) Signer(ctx context.Context, id inventory.SignerID, now time.Time) (
 			return err
 		}
 		s.Standing = inventory.StandingAt(s.Counting(), now)
-		s.Roots, err = rootsOfSigner(ctx, q, s.ID)
-		return err
+		s.EndsAt = inventory.EndsAt(s.Counting(), now)
+		if s.Roots, err = rootsOfSigner(ctx, q, s.ID); err != nil {
+			return err
+		}
+		return d.surround(ctx, q, []*inventory.Signer{&s}, now)
 	})
 	return s, err
 }
@@ -95,80 +98,6 @@ func (d *DB) Standings(ctx context.Context, now time.Time) (map[inventory.Standi
 // refresh is freshen for readers: what it writes is only derived, and a
 // database that can't be written to must still be readable.
 func (d *DB) refresh(ctx context.Context, now time.Time) { _ = d.freshen(ctx, now) }
-
-// Signers lists the signers that a filter selects, as they stand at now: those
-// with the most images waiting first, then by id. Decisions are left out.
-func (d *DB) Signers(ctx context.Context, f inventory.SignerFilter, p inventory.Page, now time.Time) ([]inventory.Signer, string, error) {
-	waiting, id, err := cursorPair(p.Cursor)
-	if err != nil {
-		return nil, "", err
-	}
-	d.refresh(ctx, now)
-	condition, args := "", []any{}
-	if f.Standing != "" {
-		args = append(args, f.Standing)
-		condition += fmt.Sprintf("standing = $%d and ", len(args))
-	}
-	if f.Kind != "" {
-		args = append(args, f.Kind)
-		condition += fmt.Sprintf("kind = $%d and ", len(args))
-	}
-	var list []inventory.Signer
-	next := ""
-	err = d.sql.Read(ctx, func(q database.Querier) error {
-		scan := func(rows *sql.Rows) error {
-			s, err := scanSigner(rows)
-			list = append(list, s)
-			return err
-		}
-		limit := p.Size() + 1
-		// One index is read in two steps: on from the cursor among those with as
-		// many waiting, and then those with fewer.
-		n := len(args)
-		if p.Cursor != "" {
-			err := database.Each(ctx, q, fmt.Sprintf(`
-				select %s
-				from signers
-				where %s waiting = $%d and id > $%d
-				order by id
-				limit $%d`, signerColumns, condition, n+1, n+2, n+3), scan, append(slices.Clone(args), waiting, id, limit)...)
-			if err != nil {
-				return err
-			}
-		}
-		if len(list) < limit {
-			err := database.Each(ctx, q, fmt.Sprintf(`
-				select %s
-				from signers
-				where %s waiting < $%d
-				order by waiting desc, id
-				limit $%d`, signerColumns, condition, n+1, n+2), scan, append(slices.Clone(args), waiting, limit-len(list))...)
-			if err != nil {
-				return err
-			}
-		}
-		if len(list) > p.Size() {
-			list = list[:p.Size()]
-			last := list[len(list)-1]
-			next = pairCursor(int64(last.Waiting), string(last.ID))
-		}
-		return standIn(ctx, q, list, now)
-	})
-	return list, next, err
-}
-
-// standIn fills in the standing of listed signers.
-func standIn(ctx context.Context, q database.Querier, list []inventory.Signer, now time.Time) error {
-	ids := make([]inventory.SignerID, 0, len(list))
-	for _, s := range list {
-		ids = append(ids, s.ID)
-	}
-	of, err := counting(ctx, q, ids)
-	for i := range list {
-		list[i].Standing = inventory.StandingAt(of[list[i].ID], now)
-	}
-	return err
-}
 
 // SignerTeams are the teams that have images in use with a verified signature
 // of the signer, sorted; at most 100. It looks at no more than the signer's

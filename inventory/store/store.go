@@ -29,7 +29,8 @@ type DB struct {
 
 	seal *seal // of the audit log; nil: it isn't signed
 
-	names repositoryNames
+	names     repositoryNames
+	familiars familiarSigners
 
 	overdueMu   sync.Mutex
 	overdueKept map[overdueKey]overdueCount
