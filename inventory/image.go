@@ -32,6 +32,9 @@ type Image struct {
 	Stale     bool       // the shown knowledge is older than it should be
 	LastGood  *LastGood  // set while Status is unknown and something was known before
 	ChangedAt *time.Time // when the status last changed
+	// Overtaken: a decision or the time has changed Status since, and counts and
+	// lists by status don't say so yet.
+	Overtaken bool
 
 	Quarantine *Quarantine
 	Teams      []string

@@ -15,6 +15,7 @@ import (
 	"signboard/handlers"
 	"signboard/inventory"
 	"signboard/inventory/decision"
+	"signboard/inventory/policy"
 	"signboard/inventory/registry"
 	"signboard/inventory/registry/listing"
 	"signboard/inventory/store"
@@ -110,6 +111,7 @@ func (a *app) settle(ctx context.Context) error {
 // wire is open over a database that is open already, which it takes over. What
 // roots of trust have to remember goes into m.
 func wire(ctx context.Context, c *Config, log *slog.Logger, db *store.DB, m memory) (_ *app, err error) {
+	db.JudgeWith(policy.JudgeStored)
 	a := &app{config: c, log: log, store: db, live: handlers.NewLive(db, log)}
 	defer func() {
 		if err != nil {

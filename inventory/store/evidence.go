@@ -128,49 +128,55 @@ func (j judgedSignature) signature() inventory.Signature {
 // links of the signatures alone. Ids that aren't there are left out.
 func (d *DB) Evidence(ctx context.Context, imageIDs []int64) ([]inventory.StoredEvidence, error) {
 	var list []inventory.StoredEvidence
-	err := d.sql.Read(ctx, func(q database.Querier) error {
-		byID := map[int64]*inventory.StoredEvidence{}
-		var ids []int64 // whose signatures count
-		err := database.EachIn(ctx, q, `
-			select i.id, r.full_name, i.checked_at, i.failure_reason, i.failure_message, i.failure_whole or i.recheck_failed
-			from images i
-			join repositories r on r.id = i.repository_id
-			where i.id in %s`, imageIDs, func(rows *sql.Rows) error {
-			var (
-				e       inventory.StoredEvidence
-				checked sql.NullInt64
-				failure inventory.LookError
-				whole   bool
-			)
-			if err := rows.Scan(&e.ImageID, &e.Repository, &checked, &failure.Reason, &failure.Message, &whole); err != nil {
-				return err
-			}
-			e.Checked = checked.Valid
-			switch {
-			case whole:
-				e.Failure = &failure
-			case failure.Reason == "":
-				ids = append(ids, e.ImageID)
-			default:
-				e.Incomplete = &failure
-				ids = append(ids, e.ImageID)
-			}
-			byID[e.ImageID] = &e
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		err = eachBody(ctx, q, signaturesOf, ids, func(id int64, s judgedSignature) {
-			byID[id].Signatures = append(byID[id].Signatures, s.signature())
-		})
-		for _, id := range imageIDs {
-			if e := byID[id]; e != nil {
-				list = append(list, *e)
-			}
-		}
+	err := d.sql.Read(ctx, func(q database.Querier) (err error) {
+		list, err = evidenceOf(ctx, q, imageIDs)
 		return err
 	})
+	return list, err
+}
+
+func evidenceOf(ctx context.Context, q database.Querier, imageIDs []int64) ([]inventory.StoredEvidence, error) {
+	var list []inventory.StoredEvidence
+	byID := map[int64]*inventory.StoredEvidence{}
+	var ids []int64 // whose signatures count
+	err := database.EachIn(ctx, q, `
+		select i.id, r.full_name, i.checked_at, i.failure_reason, i.failure_message, i.failure_whole or i.recheck_failed
+		from images i
+		join repositories r on r.id = i.repository_id
+		where i.id in %s`, imageIDs, func(rows *sql.Rows) error {
+		var (
+			e       inventory.StoredEvidence
+			checked sql.NullInt64
+			failure inventory.LookError
+			whole   bool
+		)
+		if err := rows.Scan(&e.ImageID, &e.Repository, &checked, &failure.Reason, &failure.Message, &whole); err != nil {
+			return err
+		}
+		e.Checked = checked.Valid
+		switch {
+		case whole:
+			e.Failure = &failure
+		case failure.Reason == "":
+			ids = append(ids, e.ImageID)
+		default:
+			e.Incomplete = &failure
+			ids = append(ids, e.ImageID)
+		}
+		byID[e.ImageID] = &e
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = eachBody(ctx, q, signaturesOf, ids, func(id int64, s judgedSignature) {
+		byID[id].Signatures = append(byID[id].Signatures, s.signature())
+	})
+	for _, id := range imageIDs {
+		if e := byID[id]; e != nil {
+			list = append(list, *e)
+		}
+	}
 	return list, err
 }
 

@@ -69,6 +69,10 @@ func (d *DB) shown(ctx context.Context, q database.Querier, rows []*imageRow, no
 	if err != nil {
 		return nil, err
 	}
+	verdicts, err := d.overtaken(ctx, q, ids, now)
+	if err != nil {
+		return nil, err
+	}
 	images := make([]inventory.Image, 0, len(rows))
 	for _, r := range rows {
 		of := repositories[r.RepositoryID]
@@ -80,6 +84,9 @@ func (d *DB) shown(ctx context.Context, q database.Querier, rows []*imageRow, no
 		}
 		if r.LastGoodStatus != "" && r.LastGoodAt.Valid {
 			i.LastGood = &inventory.LastGood{Status: r.LastGoodStatus, CheckedAt: timeOf(r.LastGoodAt.Int64)}
+		}
+		if v, ok := verdicts[r.ID]; ok {
+			live(&i, v)
 		}
 		i.Stale = i.LastGood != nil || of.readAt < ms(now)-overdue*of.interval
 		i.Quarantine = longest(held[r.Digest], now)
@@ -210,23 +217,62 @@ func (d *DB) fill(ctx context.Context, q database.Querier, r *imageRow, i *inven
 	if err := standEvidence(ctx, q, i, now); err != nil {
 		return err
 	}
-	if i.Platforms, err = platformsOf(ctx, q, r); err != nil {
-		return err
-	}
-	if i.Parents, err = parentsOf(ctx, q, r); err != nil {
-		return err
-	}
 	if err := historyOf(ctx, q, r, i); err != nil {
 		return err
 	}
-	return database.Each(ctx, q, `
-		select g.name, r.name, i.status
+	platforms, err := platformsOf(ctx, q, r)
+	if err != nil {
+		return err
+	}
+	parents, err := parentsOf(ctx, q, r)
+	if err != nil {
+		return err
+	}
+	elsewhere, err := placesOf(ctx, q, r)
+	if err != nil {
+		return err
+	}
+	var all []beside
+	for n := range platforms {
+		all = append(all, beside{platforms[n].id, &platforms[n].Status})
+	}
+	for n := range parents {
+		all = append(all, beside{parents[n].id, &parents[n].Status})
+	}
+	for n := range elsewhere {
+		all = append(all, beside{elsewhere[n].id, &elsewhere[n].Status})
+	}
+	if err := d.renew(ctx, q, all, now); err != nil {
+		return err
+	}
+	for _, p := range platforms {
+		i.Platforms = append(i.Platforms, p.Under(i.Status))
+	}
+	for _, p := range parents {
+		i.Parents = append(i.Parents, p.Parent)
+	}
+	for _, p := range elsewhere {
+		i.Elsewhere = append(i.Elsewhere, p.Place)
+	}
+	return nil
+}
+
+type place struct {
+	id int64
+	inventory.Place
+}
+
+// placesOf lists where else the digest is in use.
+func placesOf(ctx context.Context, q database.Querier, r *imageRow) ([]place, error) {
+	var list []place
+	return list, database.Each(ctx, q, `
+		select i.id, g.name, r.name, i.status
 		from images i
 		join repositories r on r.id = i.repository_id
 		join registries g on g.id = i.registry_id
 		where i.digest = $1 and i.listed and i.id <> $2
 		order by i.id
-		limit 50`, database.ScanInto(&i.Elsewhere, func(p *inventory.Place) []any { return []any{&p.Registry, &p.Repository, &p.Status} }), r.Digest, r.ID)
+		limit 50`, database.ScanInto(&list, func(p *place) []any { return []any{&p.id, &p.Registry, &p.Repository, &p.Status} }), r.Digest, r.ID)
 }
 
 // standEvidence gives the signers of the evidence the standing, and the name,
@@ -254,31 +300,34 @@ func standEvidence(ctx context.Context, q database.Querier, i *inventory.Image, 
 	return err
 }
 
-// platformsOf lists the images of an index as they are shown under it.
-func platformsOf(ctx context.Context, q database.Querier, index *imageRow) ([]inventory.Platform, error) {
-	var list []inventory.Platform
+type platform struct {
+	id int64 // 0: nobody has looked at it
+	inventory.Platform
+}
+
+// platformsOf lists the images of an index, each with its own status.
+func platformsOf(ctx context.Context, q database.Querier, index *imageRow) ([]platform, error) {
+	var list []platform
 	err := database.Each(ctx, q, `
-		select p.platform, p.digest, p.media_type, p.size, coalesce(i.status, 'unknown')
+		select coalesce(i.id, 0), p.platform, p.digest, p.media_type, p.size, coalesce(i.status, 'unknown')
 		from platforms p
 		left join images i on i.repository_id = p.repository_id and i.digest = p.digest
 		where p.image_id = $1
 		order by p.position`,
-		database.ScanInto(&list, func(p *inventory.Platform) []any {
-			return []any{&p.Platform, &p.Digest, &p.MediaType, &p.Size, &p.Status}
+		database.ScanInto(&list, func(p *platform) []any {
+			return []any{&p.id, &p.Platform.Platform, &p.Digest, &p.MediaType, &p.Size, &p.Status}
 		}), index.ID)
-	for i := range list {
-		list[i] = list[i].Under(index.Status)
-	}
 	return list, err
+}
+
+type parent struct {
+	id int64
+	inventory.Parent
 }
 
 // parentsOf lists the indexes that an image is reached through, those with
 // tags.
-func parentsOf(ctx context.Context, q database.Querier, r *imageRow) ([]inventory.Parent, error) {
-	type parent struct {
-		id int64
-		inventory.Parent
-	}
+func parentsOf(ctx context.Context, q database.Querier, r *imageRow) ([]parent, error) {
 	var parents []parent
 	err := database.Each(ctx, q, `
 		select i.id, i.digest, i.status
@@ -295,10 +344,8 @@ func parentsOf(ctx context.Context, q database.Querier, r *imageRow) ([]inventor
 		ids = append(ids, p.id)
 	}
 	tags, err := tagsOf(ctx, q, ids)
-	var list []inventory.Parent
-	for _, p := range parents {
-		p.Tags = tags[p.id]
-		list = append(list, p.Parent)
+	for i, p := range parents {
+		parents[i].Tags = tags[p.id]
 	}
-	return list, err
+	return parents, err
 }

@@ -15,14 +15,16 @@ import (
 func (d *DB) MovedTags(ctx context.Context, since time.Time, most int) ([]inventory.MovedTag, error) {
 	var list []inventory.MovedTag
 	err := d.sql.Read(ctx, func(q database.Querier) error {
-		return database.Each(ctx, q, `
+		type pair struct{ old, new int64 }
+		var ids []pair
+		err := database.Each(ctx, q, `
 			with moved as (
 			  select id, repository_id, tag, from_digest, to_digest, at
 			  from tag_moves
 			  where from_digest <> '' and to_digest <> '' and id >= $1
 			  order by id desc
 			  limit $2)
-			select g.name, r.name, m.tag, m.at, m.from_digest, m.to_digest, old.status, new.status
+			select g.name, r.name, m.tag, m.at, m.from_digest, m.to_digest, old.status, new.status, old.id, new.id
 			from moved m
 			join repositories r on r.id = m.repository_id
 			join registries g on g.id = r.registry_id
@@ -33,11 +35,20 @@ func (d *DB) MovedTags(ctx context.Context, since time.Time, most int) ([]invent
 			order by m.id desc`, func(rows *sql.Rows) error {
 			var t inventory.MovedTag
 			var at int64
-			err := rows.Scan(&t.Registry, &t.Repository, &t.Tag, &at, &t.From, &t.To, &t.Before, &t.After)
+			var of pair
+			err := rows.Scan(&t.Registry, &t.Repository, &t.Tag, &at, &t.From, &t.To, &t.Before, &t.After, &of.old, &of.new)
 			t.At = timeOf(at)
-			list = append(list, t)
+			list, ids = append(list, t), append(ids, of)
 			return err
 		}, firstID(since), most)
+		if err != nil {
+			return err
+		}
+		var all []beside
+		for n, of := range ids {
+			all = append(all, beside{of.old, &list[n].Before}, beside{of.new, &list[n].After})
+		}
+		return d.renew(ctx, q, all, d.clock())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing tags that moved: %w", err)

@@ -2,7 +2,7 @@
 // program is here, one text for both databases; how a database is reached and in
 // what the two differ is the room beneath's, store/database.
 // It stores facts and verdicts and keeps the counts of them true. It never
-// judges: which status follows from which evidence is inventory/policy's to
+// judges, but asks a Judge where a stored verdict was overtaken: which status follows from which evidence is inventory/policy's to
 // say, and who may decide is inventory/decision's.
 //
 // Three rules hold everywhere. Counters change in the transaction of what they
@@ -26,6 +26,8 @@ type DB struct {
 	ids idSource
 	// clock is for the few reads that aren't given the time.
 	clock func() time.Time
+
+	judge Judge // nil: what is stored is shown
 
 	seal *seal // of the audit log; nil: it isn't signed
 
