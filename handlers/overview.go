@@ -18,6 +18,7 @@ type OverviewStore interface {
 	MovedTags(ctx context.Context, since time.Time, most int) ([]inventory.MovedTag, error)
 	LostSignatures(ctx context.Context, since time.Time, most int) ([]inventory.LostSignature, error)
 	ProposalStore
+	Expiring(ctx context.Context, within time.Duration, now time.Time) ([]inventory.Expiring, error)
 }
 
 // ProposalStore lists what waits for a second reviewer.
@@ -80,6 +81,11 @@ func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	expiring, err := o.Store.Expiring(ctx, inventory.ExpiringSoon, frame.Now)
+	if err != nil {
+		return err
+	}
+	p.Expiring = len(expiring)
 	var moved []inventory.MovedTag
 	var lost []inventory.LostSignature
 	if p.Team == "" {
@@ -99,7 +105,7 @@ func (o Overview) Show(w http.ResponseWriter, r *http.Request) error {
 	if o.Roots != nil {
 		roots = o.Roots()
 	}
-	p.Attention = attention(p, waiting, frame.Inbox, moved, lost, roots, proposals)
+	p.Attention = attention(p, waiting, frame.Inbox, moved, lost, roots, proposals, expiring)
 	return show(w, r, http.StatusOK, p)
 }
 
@@ -117,11 +123,15 @@ func weekAgo(days []inventory.Day, now time.Time) *inventory.Day {
 }
 
 // attention lists what needs somebody, most urgent first.
-func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, moved []inventory.MovedTag, lost []inventory.LostSignature, roots []inventory.TrustRoot, proposals []inventory.Proposal) []views.Attention {
+func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, moved []inventory.MovedTag, lost []inventory.LostSignature, roots []inventory.TrustRoot, proposals []inventory.Proposal, expiring []inventory.Expiring) []views.Attention {
 	var list []views.Attention
 	scope := inventory.Scope{Team: p.Team, Registry: p.Registry}
 	if n := p.Counts.Of(inventory.Failed); n > 0 {
 		list = append(list, views.ImagesNeed(inventory.Failed, n, scope))
+	}
+	today, week := soon(expiring, p.Frame.Now)
+	if len(today) > 0 {
+		list = append(list, views.ApprovalsExpiring(today, inventory.ExpiringAtOnce, p.Frame.Now))
 	}
 	if len(lost) > 0 {
 		list = append(list, views.SignaturesRemoved(lost))
@@ -138,6 +148,9 @@ func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, move
 		if t.Before == inventory.Trusted && t.After != inventory.Trusted {
 			list = append(list, views.TagMoved(inventory.Image{Registry: t.Registry, Repository: t.Repository, Digest: t.To, Status: t.After}, t.Tag))
 		}
+	}
+	if len(week) > 0 {
+		list = append(list, views.ApprovalsExpiring(week, inventory.ExpiringNext, p.Frame.Now))
 	}
 	if len(proposals) > 0 {
 		list = append(list, views.ProposalsWait(proposals, p.Frame.Actor))
@@ -158,4 +171,18 @@ func attention(p views.OverviewPage, waiting []inventory.Signer, inbox int, move
 		list = append(list, views.SignersWaiting(inbox, images))
 	}
 	return list
+}
+
+// soon are the approvals that run out within a day, and those that do within a
+// week but not within a day.
+func soon(expiring []inventory.Expiring, now time.Time) (today, week []inventory.Expiring) {
+	for _, e := range expiring {
+		switch end := *e.Decision.ExpiresAt; {
+		case !end.After(now.Add(inventory.ExpiringAtOnce)):
+			today = append(today, e)
+		case !end.After(now.Add(inventory.ExpiringNext)):
+			week = append(week, e)
+		}
+	}
+	return today, week
 }

@@ -37,6 +37,9 @@ func (s Signer) Show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if renew := r.URL.Query().Get("renew"); renew != "" {
+		p.Form, _ = views.Renewing(p.Signer, renew)
+	}
 	if !r.URL.Query().Has("decision") {
 		return show(w, r, http.StatusOK, p)
 	}

@@ -12,7 +12,10 @@ type Vitals struct {
 	Decisions map[Verb]int
 	// NextExpiry is when the first of the approvals that hold runs out, nil when
 	// none of them does.
-	NextExpiry   *time.Time
+	NextExpiry *time.Time
+	// Expiring is how many approvals run out, unrenewed, within each of the windows
+	// in which that is announced.
+	Expiring     map[time.Duration]int
 	AuditEntries int64
 }
 

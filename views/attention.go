@@ -76,22 +76,6 @@ func RootStale(r inventory.TrustRoot) Attention {
 	return a
 }
 
-// ApprovalExpiring says that the approval of a signer runs out; when is its
-// last moment, in UTC.
-func ApprovalExpiring(s inventory.Signer, d inventory.Decision) Attention {
-	a := Attention{
-		Icon:   "calendar-clock",
-		Title:  "The approval of " + ui.ShortName(s) + " runs out",
-		Detail: ui.Count(s.Images, "image carries", "images carry") + " its signature.",
-		URL:    s.ID.Path(),
-		Action: "Renew",
-	}
-	if d.ExpiresAt != nil {
-		a.Title += " on " + ui.Day(*d.ExpiresAt)
-	}
-	return a
-}
-
 // TagMoved says that a tag points somewhere else than it did, and what it
 // points at now isn't trusted as what it pointed at before was.
 func TagMoved(i inventory.Image, tag string) Attention {

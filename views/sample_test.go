@@ -269,7 +269,7 @@ func overviewPage() OverviewPage {
 		Frame: frame("Overview", "/"), Registries: 3, Counts: counts(24, 5, 3, 2, 5, 2), WeekAgo: &days()[6],
 		Attention: []Attention{
 			ImagesNeed(inventory.Failed, 2, inventory.Scope{}), RegistryFailing(registries[1]), SignaturesRemoved(lostSignatures()), RootStale(roots()[1]), SignersWaiting(3, 5),
-			ImagesNeed(inventory.Unverifiable, 3, inventory.Scope{}), ApprovalExpiring(key(1, "payments release key", inventory.Approved), inventory.Decision{ExpiresAt: ago(-100 * time.Hour)}), ImagesNeed(inventory.Unsigned, 5, inventory.Scope{}),
+			ImagesNeed(inventory.Unverifiable, 3, inventory.Scope{}), ApprovalsExpiring([]inventory.Expiring{{Signer: key(1, "payments release key", inventory.Approved), Decision: inventory.Decision{ID: "1", ExpiresAt: ago(-100 * time.Hour)}, Trusted: 14}}, inventory.ExpiringNext, now), ImagesNeed(inventory.Unsigned, 5, inventory.Scope{}),
 		},
 		Teams: []inventory.TeamCounts{{Team: "payments", Counts: counts(11, 1, 0, 0, 1, 1)}, {Team: "platform", Counts: counts(7, 1, 1, 0, 2, 1)}, {Team: "storefront", Counts: counts(4, 3, 0, 1, 0)}, {Team: inventory.NoTeam, Counts: counts(2, 0, 2, 1, 2)}},
 		Days:  days(), Quarantines: quarantines(), Failing: registries[1:2], Names: []string{"local", "mirror"},

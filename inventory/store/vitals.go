@@ -61,6 +61,18 @@ func (d *DB) Vitals(ctx context.Context, now time.Time) (inventory.Vitals, error
 		if err != nil {
 			return err
 		}
+		ending, err := expiring(ctx, q, inventory.ExpiringSoon, now)
+		if err != nil {
+			return err
+		}
+		v.Expiring = map[time.Duration]int{inventory.ExpiringSoon: len(ending), inventory.ExpiringNext: 0, inventory.ExpiringAtOnce: 0}
+		for _, e := range ending {
+			for within := range v.Expiring {
+				if within < inventory.ExpiringSoon && !e.Decision.ExpiresAt.After(now.Add(within)) {
+					v.Expiring[within]++
+				}
+			}
+		}
 		v.AuditEntries, err = database.Value[int64](ctx, q, "select value from revisions where name = 'audit'")
 		return err
 	})

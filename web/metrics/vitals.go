@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"math"
+	"strconv"
 	"sync"
 	"time"
 
@@ -47,6 +48,7 @@ var (
 	signers      = describe("signers", "Signers, by standing. Those that are pending wait for a reviewer.", "standing")
 	decided      = describe("decisions_total", "Decisions about signers that counted when they were made, by what they say.", "decision")
 	expiry       = describe("approval_next_expiry_timestamp_seconds", "When the first of the approvals that hold runs out; missing when none does.")
+	expiring     = describe("approvals_expiring", "Approvals that hold and run out within so many days, unless they were renewed.", "days")
 	audited      = describe("audit_entries_total", "Entries of the audit log.")
 
 	requested = describe("registry_requests_total", "Requests that this process sent to the registry, its token service and its blob storage.", "registry")
@@ -67,7 +69,7 @@ var (
 // Describe lists all that Collect may have.
 func (v *vitals) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{up, images, quarantined, stale, repositories, unreadable, failing, running, interval, age, signers, decided,
-		expiry, audited, requested, retried, saved, rootAge, rootStale, provider, intact, intactAge, published, open, most, waits, waited} {
+		expiry, expiring, audited, requested, retried, saved, rootAge, rootStale, provider, intact, intactAge, published, open, most, waits, waited} {
 		ch <- d
 	}
 }
@@ -149,6 +151,9 @@ func (v *vitals) inventory(known inventory.Vitals, gauge, counter sample) {
 	}
 	if known.NextExpiry != nil {
 		gauge(expiry, float64(known.NextExpiry.UnixMilli())/1000)
+	}
+	for _, within := range []time.Duration{inventory.ExpiringAtOnce, inventory.ExpiringNext, inventory.ExpiringSoon} {
+		gauge(expiring, float64(known.Expiring[within]), strconv.Itoa(int(within.Hours()/24)))
 	}
 	counter(audited, float64(known.AuditEntries))
 }
