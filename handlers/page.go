@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -127,6 +128,9 @@ func (p Pages) Error(w http.ResponseWriter, r *http.Request, id string, err erro
 	}
 	if e, ok := errors.AsType[*StatusError](err); ok {
 		page.Status = e.Status
+		if e.After > 0 {
+			w.Header().Set("Retry-After", strconv.FormatInt(int64((e.After+time.Second-1)/time.Second), 10))
+		}
 	}
 	if kind == inventory.Internal || kind == inventory.Unavailable {
 		p.Log.Error("a request failed", "request", id, "method", r.Method, "path", r.URL.Path, "error", err)

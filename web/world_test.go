@@ -160,6 +160,7 @@ func newWorld(t *testing.T, p plan) *world {
 		c.OIDC = &session.OIDC{Issuer: w.provider.URL, ClientID: "signboard", GroupsClaim: "groups", Roles: w.roles}
 		guard.FormAction = func() []string { return []string{"https://id.test"} }
 	}
+	sparing := api.NewSparing(w.door, clock)
 	people := session.New(c)
 	w.live = handlers.NewLive(w.db, log)
 	pages := handlers.Pages{Around: w.db, Notices: people, Teams: teams, SignIn: people.CanSignIn(), Version: "v0.0.0-test", Clock: clock, Log: log}
@@ -170,7 +171,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Guard: guard, Sessions: people,
 		Overview:   handlers.Overview{Pages: pages, Store: w.db, Signers: w.db, Quarantines: w.db, Roots: roots},
 		Image:      image,
-		Signer:     handlers.Signer{Pages: pages, Store: w.db, Images: w.db, Door: w.door, Approvers: w.door.Approvers},
+		Signer:     handlers.Signer{Pages: pages, Store: w.db, Images: w.db, Door: sparing, Approvers: w.door.Approvers},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: w.db, Images: image, Door: w.door},
 		Team:       handlers.Team{Pages: pages, Store: w.db},
 		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: w.db, Signers: w.db, Quarantines: w.db, Audit: w.db, Coverage: w.db}),
@@ -188,7 +189,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Hook: hook.New(hook.Config{Store: w.db, Hinted: func() {}, Received: counted.Event, Clock: clock, Log: log, Registries: []hook.Registry{
 			{Name: "local", Host: "registry.test", Secret: hookSecret, Repositories: []inventory.Glob{"**"}},
 		}}),
-		API:     api.API{Images: w.db, Signers: w.db, Quarantines: w.db, Registries: w.db, Audit: w.db, Proofs: w.db, Teams: teams, Counts: w.db, Door: w.door, Gate: w.gate(), Version: "v0.0.0-test", Clock: clock, Log: log},
+		API:     api.API{Images: w.db, Signers: w.db, Quarantines: w.db, Registries: w.db, Audit: w.db, Proofs: w.db, Teams: teams, Counts: w.db, Door: sparing, Gate: w.gate(), Version: "v0.0.0-test", Clock: clock, Log: log},
 		Metrics: counted, Scrapes: true,
 	}
 	if p.change != nil {

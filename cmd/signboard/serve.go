@@ -154,6 +154,7 @@ func (a *app) handler(demo bool) http.Handler {
 	people := session.New(sessions)
 	a.reachable = people.Reachable
 	guard.FormAction = people.FormAction
+	sparing := api.NewSparing(a.door, time.Now)
 	pages := handlers.Pages{
 		Around: a.store, Notices: people, Teams: c.teams, SignIn: people.CanSignIn(), Demo: demo, Version: version(), Clock: time.Now, Warning: a.clockWarning, Log: a.log,
 	}
@@ -163,7 +164,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Guard: guard, Sessions: people,
 		Overview:   handlers.Overview{Pages: pages, Store: a.store, Signers: a.store, Quarantines: a.store, Roots: a.trustRoots},
 		Image:      image,
-		Signer:     handlers.Signer{Pages: pages, Store: a.store, Images: a.store, Door: a.door, Approvers: c.Review.Approvers},
+		Signer:     handlers.Signer{Pages: pages, Store: a.store, Images: a.store, Door: sparing, Approvers: c.Review.Approvers},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: a.store, Images: image, Door: a.door},
 		Team:       handlers.Team{Pages: pages, Store: a.store},
 		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: a.store, Signers: a.store, Quarantines: a.store, Audit: a.store, Coverage: a.store}),
@@ -179,7 +180,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Theme:      handlers.Theme{Local: session.Local, Secure: https},
 		Health:     handlers.Health{Store: a.store.Ready, Ending: a.ending.Load, Release: version(), Log: a.log},
 		Hook:       a.hook(),
-		API:        api.API{Images: a.store, Signers: a.store, Quarantines: a.store, Registries: a.store, Audit: a.store, Proofs: a.store, Teams: c.teams, Counts: a.store, Door: a.door, Gate: a.gate(check.Options{}), Version: version(), Clock: time.Now, Log: a.log},
+		API:        api.API{Images: a.store, Signers: a.store, Quarantines: a.store, Registries: a.store, Audit: a.store, Proofs: a.store, Teams: c.teams, Counts: a.store, Door: sparing, Gate: a.gate(check.Options{}), Version: version(), Clock: time.Now, Log: a.log},
 		Metrics:    a.metrics, Scrapes: a.scrapes == nil,
 	}.Handler()
 }
