@@ -29,7 +29,12 @@ var AuditActions = []string{
 	"access.refused",
 	"session.start", "session.end", "session.revoke",
 	"token.create", "token.revoke",
-	"registry.sync", "registry.cancel",
+	"registry.sync", "registry.cancel", "registry.fail", "registry.recover", "registry.add", "registry.change", "registry.remove",
+	"signature.vanish",
+	"team.add", "team.change", "team.remove",
+	"trust.add", "trust.change", "trust.remove", "trust.update",
+	"config.change",
+	"clock.rewind",
 }
 
 // AuditFamily is what an action is filed under: what stands before its dot.

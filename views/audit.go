@@ -109,12 +109,21 @@ var actionWords = map[string]string{
 	"session.start":  "signed in", "session.end": "signed out", "session.revoke": "ended sessions elsewhere",
 	"token.create": "made a token", "token.revoke": "ended a token",
 	"registry.sync": "started a sync", "registry.cancel": "cancelled a sync",
+	"registry.fail": "could not read a registry", "registry.recover": "could read a registry again",
+	"registry.add": "took a registry in", "registry.change": "changed how a registry is read", "registry.remove": "took a registry out",
+	"signature.vanish": "missed a signature that was trusted",
+	"team.add":         "made a team", "team.change": "changed a team", "team.remove": "took a team out",
+	"trust.add": "took a root of trust in", "trust.change": "changed a root of trust", "trust.remove": "took a root of trust out",
+	"trust.update":  "fetched a newer root of trust",
+	"config.change": "began with other settings",
+	"clock.rewind":  "found the clock put back",
 }
 
 // familyWords say what all actions of a family are about.
 var familyWords = map[string]string{
 	"signer": "Decisions about signers", "key": "Keys", "image": "Quarantine", "access": "Refusals", "session": "Sign-ins and sign-outs",
-	"token": "Tokens", "registry": "Registries",
+	"token": "Tokens", "registry": "Registries", "signature": "Removed signatures", "team": "Teams", "trust": "Roots of trust",
+	"config": "Settings", "clock": "The clock",
 }
 
 // actionWord says an audit entry's action in plain words.

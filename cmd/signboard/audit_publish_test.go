@@ -95,7 +95,7 @@ func TestWebhook_getsEachCheckpointSigned(t *testing.T) {
 	try("It answers with status 302.")
 	w.status = 0
 	try("")
-	if len(w.bad) != 0 || len(w.got) != 2 || !strings.HasPrefix(w.got[0], "localhost:8080\n1\n") || !strings.HasPrefix(w.got[1], "localhost:8080\n2\n") {
+	if len(w.bad) != 0 || len(w.got) != 2 || !strings.HasPrefix(w.got[0], "localhost:8080\n2\n") || !strings.HasPrefix(w.got[1], "localhost:8080\n3\n") {
 		t.Errorf("it got %q, and %q that aren't signed", w.got, w.bad)
 	}
 	if _, err := audit.OpenCheckpoint([]byte(w.got[1]), a.auditKeys); err != nil {
@@ -104,7 +104,7 @@ func TestWebhook_getsEachCheckpointSigned(t *testing.T) {
 	server.Close()
 	o.token("third")
 	try("It can't be reached.")
-	if s := p.shown(); s.Size != 2 || s.Since == nil {
+	if s := p.shown(); s.Size != 3 || s.Since == nil {
 		t.Errorf("the place stands as %+v", s)
 	}
 	if places := a.auditPlaces(); places["webhook"] {

@@ -137,21 +137,21 @@ func TestAuditVerify_withThePublicKeyAlone(t *testing.T) {
 func TestCheckpointFile_refusesAnOlderCopy(t *testing.T) {
 	o := newOffice(t)
 	o.token("first")
-	o.publish()
-	if !strings.HasPrefix(o.read("checkpoint.txt"), "localhost:8080\n1\n") {
+	o.publish() // the first start writes down the configuration, too
+	if !strings.HasPrefix(o.read("checkpoint.txt"), "localhost:8080\n2\n") {
 		t.Errorf("published is %q", o.read("checkpoint.txt"))
 	}
 	o.expect(0, "copied", "backup", o.path("older.db"))
 	o.token("second")
 	o.publish()
-	o.expect(0, "whole: 2 entries", "audit", "verify")
+	o.expect(0, "whole: 3 entries", "audit", "verify")
 	for _, end := range []string{"", "-wal", "-shm"} {
 		os.Remove(o.path("board.db" + end))
 	}
 	o.write("board.db", o.read("older.db"))
 	o.expect(1, "older than the published checkpoint", "token", "create", "--name", "x", "--role", "viewer")
 	o.expect(1, "older than the published checkpoint", "serve")
-	o.expect(1, "Entry 1 is missing", "audit", "verify")
+	o.expect(1, "Entry 2 is missing", "audit", "verify")
 
 	kept := o.read("checkpoint.txt")
 	o.write("checkpoint.txt", "nonsense")
@@ -161,8 +161,8 @@ func TestCheckpointFile_refusesAnOlderCopy(t *testing.T) {
 	if err := os.Remove(o.path("checkpoint.txt")); err != nil {
 		t.Fatal(err)
 	}
-	o.expect(0, "whole: 1 entry", "audit", "verify") // nobody published anything else
-	o.expect(1, "Entry 1 is missing", "audit", "verify", "--checkpoint", o.path("kept.txt"))
+	o.expect(0, "whole: 2 entries", "audit", "verify") // nobody published anything else
+	o.expect(1, "Entry 2 is missing", "audit", "verify", "--checkpoint", o.path("kept.txt"))
 }
 
 // TestCheckpointFile_keepsALaterOne is what several machines share.
@@ -174,7 +174,7 @@ func TestCheckpointFile_keepsALaterOne(t *testing.T) {
 	o.publish()
 	later := o.read("checkpoint.txt")
 	o.publish()
-	if o.read("checkpoint.txt") != later || !strings.HasPrefix(later, "localhost:8080\n2\n") {
+	if o.read("checkpoint.txt") != later || !strings.HasPrefix(later, "localhost:8080\n3\n") {
 		t.Errorf("published is %q, and was %q", o.read("checkpoint.txt"), later)
 	}
 }
@@ -227,7 +227,7 @@ func TestAuditVerify_aProofNeedsNeitherDatabaseNorConfiguration(t *testing.T) {
 	t.Chdir(t.TempDir()) // where there is no configuration
 	proof := o.path("proof.json")
 	for _, key := range []string{public, o.path("key.txt"), o.path("board.audit-key")} {
-		run(0, "Entry 3 is in the log of localhost:8080 as it was signed at 5 entries", "--proof", proof, "--key", key)
+		run(0, "Entry 3 is in the log of localhost:8080 as it was signed at 6 entries", "--proof", proof, "--key", key)
 	}
 	run(0, "token.create", "--proof", proof, "--key", public)
 	run(0, "pipeline-3", "--proof", proof, "--key", public)

@@ -84,6 +84,10 @@ func openSoon(ctx context.Context, c *Config, log *slog.Logger) (*app, error) {
 		db.Close()
 		return nil, fmt.Errorf("storing the configuration: %w", err)
 	}
+	if err := c.recordSettings(ctx, db, db.AuditFingerprint, time.Now()); err != nil {
+		db.Close()
+		return nil, err
+	}
 	a, err := wire(ctx, c, log, db, db)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,8 @@ package audit
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,6 +37,18 @@ func (k Key) Sign(c Checkpoint) ([]byte, error) {
 		return nil, fmt.Errorf("signing the checkpoint of %d entries: %w", c.Size, err)
 	}
 	return signed, nil
+}
+
+// Fingerprint tells texts apart without saying what they are: only who has the key
+// can try whether one is a guess. It is for secrets, of which only a change is to be
+// known.
+func (k Key) Fingerprint(text string) (string, error) {
+	signed, err := k.signer.Sign([]byte("signboard audit fingerprint\x00" + text)) // deterministic (RFC 8032)
+	if err != nil {
+		return "", fmt.Errorf("taking a fingerprint: %w", err)
+	}
+	sum := sha256.Sum256(signed)
+	return hex.EncodeToString(sum[:12]), nil
 }
 
 // Keys accepts what the public keys, in the form of Key.Public, signed.

@@ -61,6 +61,14 @@ func (d *DB) AuditKey() string {
 	return d.seal.key.Public()
 }
 
+// AuditFingerprint is audit.Key.Fingerprint by the key that signs the log.
+func (d *DB) AuditFingerprint(text string) (string, error) {
+	if d.seal == nil {
+		return "", inventory.Errorf(inventory.NotFound, "The audit log isn't signed here.")
+	}
+	return d.seal.key.Fingerprint(text)
+}
+
 // holds checks that the log of a size ends there, and with what was signed.
 func (s *seal) holds(ctx context.Context, tx database.Querier, size int64) error {
 	changed := func(why string) error {

@@ -69,6 +69,9 @@ func (d *DB) recordCatalog(ctx context.Context, w *inventory.RegistryWork, names
 			if err != nil {
 				return err
 			}
+			if err := d.registryAnswers(ctx, tx, w.Registry.ID, w.Registry.Name, now); err != nil {
+				return err
+			}
 		}
 		if !w.Relist { // here a sync begins, and what earlier ones came to is over
 			_, err := tx.ExecContext(ctx, `

@@ -24,6 +24,9 @@ const (
 // nothing. What was removed because it seemed old stays removed.
 func (d *DB) Rewind(ctx context.Context, now time.Time) (int, error) {
 	judge, err := d.rewind(ctx, now)
+	if err == nil && judge > 0 {
+		err = d.clockRewound(ctx, judge, now)
+	}
 	if err != nil {
 		return judge, fmt.Errorf("taking back what a clock that was ahead has left: %w", err)
 	}

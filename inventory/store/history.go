@@ -56,7 +56,16 @@ func (c *changeSet) saveHistory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return database.Insert(ctx, c.tx, "insert into image_events (id, image_id, at, kind, n, body)", c.events, "")
+	if err := database.Insert(ctx, c.tx, "insert into image_events (id, image_id, at, kind, n, body)", c.events, ""); err != nil {
+		return err
+	}
+	vanished := map[int64][]inventory.Digest{}
+	for _, h := range c.history {
+		if h.flagged {
+			vanished[h.image.RepositoryID] = append(vanished[h.image.RepositoryID], h.image.Digest)
+		}
+	}
+	return c.d.signaturesVanished(ctx, c.tx, vanished, c.now)
 }
 
 // difference is what a look found on an image that wasn't there, and the other

@@ -175,7 +175,10 @@ func (d *DB) FailRegistry(ctx context.Context, w *inventory.RegistryWork, failur
 				set failing_reason = $1, failing_message = $2, failing_since = coalesce(failing_since, $3), failing_at = $3,
 				    next_due_at = $4, relist_at = null, lease_owner = '', lease_until = 0
 				where id = $5`, failure.Reason, failure.Message, ms(now), ms(next), w.Registry.ID)
-			return err
+			if err != nil {
+				return err
+			}
+			return d.registryFails(ctx, tx, w.Registry.ID, w.Registry.Name, failure, now)
 		})
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,17 +39,41 @@ func (d *DB) KeepTrustRoot(ctx context.Context, name string, raw []byte, at time
 		return err
 	}
 	err := d.sql.WriteDurably(ctx, func(tx database.Querier) error {
-		_, err := tx.ExecContext(ctx, `
+		before, err := database.Value[[]byte](ctx, tx, "select body from trust_roots where name = $1", name)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		n, err := database.Changed(tx.ExecContext(ctx, `
 			insert into trust_roots (name, obtained_at, body)
 			values ($1, $2, $3)
 			on conflict (name) do update set obtained_at = excluded.obtained_at, body = excluded.body
-			where excluded.obtained_at >= trust_roots.obtained_at`, name, ms(at), bytesOf(raw))
-		return err
+			where excluded.obtained_at >= trust_roots.obtained_at`, name, ms(at), bytesOf(raw)))
+		if was, is := trustedRoot(before), trustedRoot(raw); err != nil || n == 0 || was == is {
+			return err
+		} else {
+			e := incident("trust.update", name, "The root of trust that was fetched is another one than before.", map[string]any{"digest": is}, at)
+			if before != nil {
+				e.Before = jsonOf(map[string]any{"digest": was})
+			}
+			return d.appendAudit(ctx, tx, e)
+		}
 	})
 	if err != nil {
 		return fmt.Errorf("keeping the root of trust %q: %w", name, err)
 	}
 	return nil
+}
+
+// trustedRoot is the digest of the root itself in what was fetched, without the
+// metadata around it, which is new each day.
+func trustedRoot(raw []byte) inventory.Digest {
+	var held struct {
+		TrustedRoot []byte `json:"trusted_root"`
+	}
+	if err := json.Unmarshal(raw, &held); err == nil && len(held.TrustedRoot) > 0 {
+		raw = held.TrustedRoot
+	}
+	return inventory.DigestOf(raw)
 }
 
 // TUF is the state that was last kept of a collection of Docker Content Trust,
