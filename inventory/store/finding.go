@@ -250,6 +250,9 @@ func (d *DB) FinishRepository(ctx context.Context, w *inventory.RepositoryWork, 
 		if err := d.dropTags(ctx, tx, w.Repository.ID, func(tag string) bool { return !listed[tag] }, active, now); err != nil {
 			return err
 		}
+		if err := d.noteGap(ctx, tx, w.Repository.ID, now); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, `
 			update repositories
 			set synced_at = $1, read_at = $1, last_seen = $1, `+afterLook("$1", "$2", true)+`, tag_count = $4, referrers_absent_at = $5,

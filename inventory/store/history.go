@@ -344,30 +344,7 @@ func historyOf(ctx context.Context, q database.Querier, r *imageRow, i *inventor
 	}
 	i.GoneAt, i.RepositoryGoneAt = timeOrNil(r.GoneAt), timeOrNil(gone)
 	var at int64
-	err = database.Each(ctx, q, `
-		select at, from_status, to_status, reason, message, cause, detail, flagged, basis
-		from verdict_history
-		where image_id = $1
-		order by id desc
-		limit $2`, func(rows *sql.Rows) error {
-		var c inventory.VerdictChange
-		var detail, basis string
-		err := rows.Scan(&at, &c.From, &c.To, &c.Reason, &c.Message, &c.Cause.Kind, &detail, &c.Flagged, &basis)
-		if err != nil {
-			return err
-		}
-		c.At = timeOf(at)
-		if c.Ground, err = readGround(basis); err != nil {
-			return err
-		}
-		err = fromJSON(detail, &c.Cause)
-		i.History = append(i.History, c)
-		return err
-	}, r.ID, shownVerdicts)
-	if err != nil {
-		return err
-	}
-	if err := nameGrounds(ctx, q, i.History); err != nil {
+	if i.History, _, err = changesOf(ctx, q, "image_id = $1 order by id desc limit $2", r.ID, shownVerdicts); err != nil {
 		return err
 	}
 	err = database.Each(ctx, q, `

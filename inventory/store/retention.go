@@ -351,6 +351,7 @@ func (p *pruning) removeRepository(ctx context.Context, tx database.Querier, id 
 	for _, statement := range []string{
 		"delete from tags where repository_id = $1",
 		"delete from team_repositories where repository_id = $1",
+		"delete from look_gaps where repository_id = $1",
 		"delete from signer_repositories where repository_id = $1",
 		"delete from repositories where id = $1",
 	} {
