@@ -55,6 +55,11 @@ type Gap struct {
 // Held reports whether a quarantine held the image then.
 func (p Past) Held() bool { return len(p.Quarantines) > 0 }
 
+// HeldAt reports whether the hold was in force at a moment.
+func (h Hold) HeldAt(q Quarantine, at time.Time) bool {
+	return !h.Since.After(at) && (q.ReleasedAt == nil || q.ReleasedAt.After(at)) && (q.ExpiresAt == nil || q.ExpiresAt.After(at))
+}
+
 // ParsePast reads the moment somebody asks about: an RFC 3339 time, or a date,
 // which means the end of that day (UTC), or now where it is today. What lies in
 // the future is refused.

@@ -155,20 +155,23 @@ func (c *changeSet) regrounded(ctx context.Context, found map[int64]*inventory.I
 	if len(ids) == 0 {
 		return nil
 	}
+	// Which of a signer's signatures history named last may not be the one that is
+	// kept beside the signer: that follows the order of the evidence.
 	was := map[int64]likeness{}
-	err := database.EachIn(ctx, c.tx, "select image_id, signer_id, trace from image_signers where trace <> '' and image_id in %s", ids, func(rows *sql.Rows) error {
+	err := database.EachIn(ctx, c.tx, `
+		select image_id, basis
+		from verdict_history
+		where basis <> '' and id in (select max(id) from verdict_history where image_id in %s group by image_id)`, ids, func(rows *sql.Rows) error {
 		var id int64
-		var signer inventory.SignerID
 		var text string
-		if err := rows.Scan(&id, &signer, &text); err != nil {
+		if err := rows.Scan(&id, &text); err != nil {
 			return err
 		}
-		var m likeness
-		if signer != verdictOf(id).Basis.Signature.Signer.ID {
-			return nil
+		var g ground
+		err := fromJSON(text, &g)
+		if g.Format != "" && g.Signer == verdictOf(id).Basis.Signature.Signer.ID {
+			was[id] = likeness{g.Format, g.Manifest, g.Index, g.Mark}
 		}
-		err := fromJSON(text, &m)
-		was[id] = m
 		return err
 	})
 	if err != nil {

@@ -250,10 +250,33 @@ func tagsAt(ctx context.Context, q database.Querier, r *imageRow, at time.Time) 
 	return tags, err
 }
 
+// holdsOf are all quarantines that ever held a digest, the latest first, at most
+// most, each with why and since when.
+func holdsOf(ctx context.Context, q database.Querier, digest inventory.Digest, most int) ([]inventory.Quarantine, error) {
+	var list []inventory.Quarantine
+	err := database.Each(ctx, q, `
+		select h.id, h.digest, h.repository, h.tag, h.reason, h.by_name, h.at, h.expires_at, h.released_at, h.released_by, h.released_reason,
+		       d.because, d.of_digest, d.platform, d.since
+		from quarantine_digests d
+		join quarantines h on h.id = d.quarantine_id
+		where d.digest = $1 and (h.expires_at is null or d.since < h.expires_at) and (h.released_at is null or d.since < h.released_at)
+		order by d.since desc, h.id desc
+		limit $2`, func(rows *sql.Rows) error {
+		hold := inventory.Hold{Digest: digest}
+		var since int64
+		one, err := scanQuarantine(rows, &hold.Because, &hold.Of, &hold.Platform, &since)
+		hold.Since = timeOf(since)
+		one.Hold = &hold
+		list = append(list, one)
+		return err
+	}, digest, most)
+	return list, err
+}
+
 // heldAt are the quarantines that held a digest at a moment.
 func heldAt(ctx context.Context, q database.Querier, digest inventory.Digest, at time.Time) ([]inventory.Quarantine, error) {
-	return quarantines(ctx, q, "at <= $1 and (released_at is null or released_at > $1) and (expires_at is null or expires_at > $1) and digest in %s order by at, id",
-		[]inventory.Digest{digest}, ms(at))
+	list, err := holdsOf(ctx, q, digest, inventory.MaxPage)
+	return slices.DeleteFunc(list, func(one inventory.Quarantine) bool { return !one.Hold.HeldAt(one, at) }), err
 }
 
 // gapAt fills in whether anybody looked at that time.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -286,7 +287,10 @@ func TestPast_isWhatWasWrittenDown(t *testing.T) {
 					ends := w.now.Add(time.Duration(r.IntN(300)+1) * time.Minute)
 					until = &ends
 				}
-				standing[id] = w.hold(id, r.IntN(images), until)
+				n := r.IntN(images)
+				if !slices.ContainsFunc(slices.Collect(maps.Values(standing)), func(q inventory.Quarantine) bool { return q.Digest == digest(n) && q.StandsAt(w.now) }) {
+					standing[id] = w.hold(id, n, until)
+				}
 			case 6:
 				for id, q := range standing {
 					if q.StandsAt(w.now) {
