@@ -18,6 +18,7 @@ type SignerStore interface {
 	Signers(ctx context.Context, f inventory.SignerFilter, p inventory.Page, now time.Time) ([]inventory.Signer, string, error)
 	Signer(ctx context.Context, id inventory.SignerID, now time.Time) (inventory.Signer, error)
 	SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, error)
+	Matching(ctx context.Context, of inventory.SignerID, p inventory.IdentityPattern, first int, now time.Time) ([]inventory.SignerID, []inventory.Signer, error)
 	ProposalStore
 }
 
@@ -69,6 +70,7 @@ func signerForm(value func(string) string) views.SignerForm {
 	return views.SignerForm{
 		Decision: inventory.Verb(value("decision")), Repositories: value("repositories"),
 		ExpiresAt: value("expires_at"), Reason: value("reason"),
+		Identities: value("identities"), OwnPattern: value("pattern"), Acknowledged: value("acknowledged") != "",
 	}
 }
 
@@ -90,7 +92,10 @@ func (s Signer) page(r *http.Request, id inventory.SignerID) (views.SignerPage, 
 		return p, err
 	}
 	p.Images = list.Images
-	p.Teams, err = s.Store.SignerTeams(r.Context(), id)
+	if p.Teams, err = s.Store.SignerTeams(r.Context(), id); err != nil {
+		return p, err
+	}
+	p.Widening, err = s.widening(r, id, frame.Now)
 	return p, err
 }
 
@@ -182,6 +187,7 @@ func parseDecision(id inventory.SignerID, form views.SignerForm, revision string
 		if d.Repositories, err = inventory.ParseGlobs(strings.Fields(form.Repositories)); err != nil {
 			return d, err
 		}
+		d.Identities, d.Acknowledged = form.Pattern(), form.Acknowledged
 		if d.ExpiresAt, err = day(form.ExpiresAt); err != nil {
 			return d, err
 		}

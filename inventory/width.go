@@ -10,14 +10,14 @@ import (
 type Width int
 
 const (
-	OneIdentity  Width = iota // no pattern
+	OneIdentity Width  = iota // no pattern
 	AnyTag                    // any tag of one workflow, by whoever may make one
 	AnyRef                    // any branch or tag of one workflow
 	AnyWorkflow               // any workflow of one repository
 	AnyBelow                  // anything below one name of an organisation: its repositories, its workloads
 	AnyOfDomain               // anybody in an e-mail domain, any workload of a trust domain
 	AnyOfIssuer               // anybody to whom the issuer gives an identity
-	widths       = iota       // how many there are
+	widths      = iota        // how many there are
 )
 
 var widthWords = [widths]string{"exact", "tags", "refs", "workflows", "organisation", "domain", "issuer"}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,7 +22,7 @@ func (s *surface) decisions() {
 	call(s, huma.Operation{
 		Method: http.MethodPost, Path: "/signers/{id}/decisions", OperationID: "decide-signer", Tags: []string{"Signers"}, DefaultStatus: http.StatusCreated,
 		Summary:     "Approve, reject or revoke a signer",
-		Description: "Takes a reviewer. Where two have to approve, the first approval is proposed, and somebody else makes it active by repeating it: the same decision and the same repositories. A revision that has moved on is a conflict: look again, then decide. So is a basis by which the decision would have changed something else: the problem then holds both.",
+		Description: "Takes a reviewer. Where two have to approve, the first approval is proposed, and somebody else makes it active by repeating it: the same decision, the same repositories and the same pattern of identities. A revision that has moved on is a conflict: look again, then decide. So is a basis by which the decision would have changed something else: the problem then holds both.",
 		Middlewares: s.may(inventory.DecideSigner),
 	}, s.decideSigner, http.StatusNotFound, http.StatusConflict)
 	call(s, huma.Operation{
@@ -37,6 +38,9 @@ type Asked struct {
 	Decision     inventory.Verb `json:"decision" required:"true" enum:"approve,reject,revoke"`
 	Repositories []string       `json:"repositories,omitempty" maxItems:"200" doc:"Of an approval: patterns over registry/repository. * stands for a part of a name, ** for any depth; a pattern always has to match the whole."`
 	ExpiresAt    *time.Time     `json:"expires_at,omitempty" doc:"Of an approval; without it, until somebody revokes it."`
+	Identities   string         `json:"identities,omitempty" maxLength:"1000" doc:"Of an approval of a keyless identity: the pattern by which it covers others of the same issuer, such as every tag of one workflow. * stands for one character or more, but for no / and no @; ** for those as well. It always has to match the whole, and the identity that is approved."`
+	Acknowledged bool           `json:"acknowledged,omitempty" doc:"That you know how wide the pattern is: a pattern that holds what others can make needs it."`
+	Roots        []string       `json:"roots,omitempty" maxItems:"50" doc:"Of an approval of a keyless identity: the roots of trust, as configured, whose word it goes by; some of those that its signatures came through so far. Without them it is all of those."`
 }
 
 func (a Asked) request(id inventory.SignerID) (decision.SignerRequest, error) {
@@ -54,6 +58,12 @@ func (a Asked) request(id inventory.SignerID) (decision.SignerRequest, error) {
 			return r, errBody
 		}
 	}
+	for _, s := range append(slices.Clone(a.Roots), a.Identities) {
+		if !readable(s) {
+			return r, errBody
+		}
+	}
+	r.Identities, r.Acknowledged, r.Roots = inventory.IdentityPattern(a.Identities), a.Acknowledged, a.Roots
 	r.Repositories, err = inventory.ParseGlobs(a.Repositories)
 	return r, err
 }

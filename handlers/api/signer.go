@@ -28,6 +28,8 @@ type SignerDetail struct {
 	Signer
 	Teams     []string   `json:"teams" doc:"Whose images it signed lately."`
 	Decisions []Decision `json:"decisions" doc:"Newest first."`
+	Lent      []Decision `json:"lent" doc:"Approvals of other signers whose patterns match this one, newest first: they count for it unless it was rejected or revoked itself."`
+	Roots     []string   `json:"roots" doc:"Of a keyless identity: the roots of trust that its signatures came through so far."`
 }
 
 // Decision is what somebody decided about a signer.
@@ -36,6 +38,8 @@ type Decision struct {
 	Signer       inventory.SignerID      `json:"signer"`
 	Decision     inventory.Verb          `json:"decision"`
 	Repositories []string                `json:"repositories" doc:"Patterns over registry/repository."`
+	Identities   string                  `json:"identities" doc:"The pattern by which an approval covers more identities of the signer's issuer; otherwise empty."`
+	Roots        []string                `json:"roots" doc:"The roots of trust whose word an approval of a keyless identity goes by; none for any."`
 	Reason       string                  `json:"reason"`
 	ExpiresAt    *time.Time              `json:"expires_at"`
 	State        inventory.DecisionState `json:"state" doc:"A proposed decision waits for a second reviewer, and counts for nothing until then."`
@@ -65,6 +69,7 @@ func NewSignerDetail(s inventory.Signer, teams []string, now time.Time) SignerDe
 	return SignerDetail{
 		Signer: NewSigner(s), Teams: list(teams, same),
 		Decisions: list(s.Decisions, func(d inventory.Decision) Decision { return NewDecision(d, now) }),
+		Lent:      list(s.Lent, func(d inventory.Decision) Decision { return NewDecision(d, now) }), Roots: list(s.Roots, same),
 	}
 }
 
@@ -72,6 +77,7 @@ func NewSignerDetail(s inventory.Signer, teams []string, now time.Time) SignerDe
 func NewDecision(d inventory.Decision, now time.Time) Decision {
 	return Decision{
 		ID: d.ID, Signer: d.Signer, Decision: d.Verb, Repositories: list(d.Repositories, func(g inventory.Glob) string { return string(g) }),
+		Identities: string(d.Identities), Roots: list(d.Roots, same),
 		Reason: d.Reason, ExpiresAt: utc(d.ExpiresAt), State: d.StateAt(now), Revision: d.Revision,
 		DecidedBy: list(d.DecidedBy, func(by inventory.Decider) Decider { return Decider{Name: by.Name, At: by.At.UTC()} }),
 	}

@@ -57,7 +57,7 @@ func parseBasis(s string) (b basis, err error) {
 // mark tells requests apart by what their impact depends on: two requests with
 // the same one change the same.
 func (r SignerRequest) mark() string {
-	of, err := json.Marshal([]any{r.Signer, r.Verb, normal(r.Repositories)})
+	of, err := json.Marshal([]any{r.Signer, r.Verb, normal(r.Repositories), r.Identities, normal(r.Roots)})
 	if err != nil {
 		panic("decision: a request can't be written: " + err.Error())
 	}
@@ -92,7 +92,11 @@ func (d Door) holds(ctx context.Context, actor inventory.Actor, signer inventory
 	if seen.Request != r.mark() {
 		return inventory.Errorf(inventory.Conflict, "This isn't the decision whose effect you looked at. Look at what this one changes, then decide.")
 	}
-	is, err := d.Impact.Footing(ctx, d.covered(signer, o), now)
+	signers, err := d.covered(ctx, signer, o, now)
+	if err != nil {
+		return err
+	}
+	is, err := d.Impact.Footing(ctx, signers, now)
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,9 @@ type ImpactStore interface {
 	// Evidence is the stored evidence of images.
 	Evidence(ctx context.Context, imageIDs []int64) ([]inventory.StoredEvidence, error)
 	Decisions(ctx context.Context, signers []inventory.SignerID) (inventory.Decisions, error)
+	// Matching are the known signers that a pattern of a signer's issuer matches:
+	// all of the ids, and who the first of them are.
+	Matching(ctx context.Context, of inventory.SignerID, p inventory.IdentityPattern, first int, now time.Time) ([]inventory.SignerID, []inventory.Signer, error)
 	// ImagesByID shows images as lists do, in the order of the ids.
 	ImagesByID(ctx context.Context, ids []int64, now time.Time) ([]inventory.Image, error)
 	// TeamsOf are the teams that own each of the repositories, sorted; one that

@@ -47,7 +47,7 @@ func (d Door) Preview(ctx context.Context, actor inventory.Actor, r SignerReques
 // asked is the state that a decision would have, were the actor to make it.
 func (d Door) asked(signer inventory.Signer, actor inventory.Actor, o outcome) inventory.DecisionState {
 	if o.decision.Verb == inventory.Approve && d.Approvers > 1 {
-		proposal := proposed(signer, o.decision, d.now())
+		proposal := proposed(signer, o.wanted(o.decision), d.now())
 		if proposal == nil || slices.ContainsFunc(proposal.DecidedBy, func(by inventory.Decider) bool { return same(by, actor) }) {
 			return inventory.StateProposed
 		}
@@ -55,19 +55,17 @@ func (d Door) asked(signer inventory.Signer, actor inventory.Actor, o outcome) i
 	return inventory.StateActive
 }
 
-// covered are the signers whose images an outcome changes.
-func (d Door) covered(signer inventory.Signer, _ outcome) []inventory.SignerID {
-	return []inventory.SignerID{signer.ID}
-}
-
 // ahead works out what an outcome would change, and notes what that rests on.
 func (d Door) ahead(ctx context.Context, signer inventory.Signer, o outcome, r SignerRequest, now time.Time) (inventory.Impact, error) {
 	p := preview{
-		store: d.Impact, now: now, is: map[inventory.SignerID][]inventory.Decision{}, would: map[inventory.SignerID][]inventory.Decision{},
+		store: d.Impact, now: now, outcome: o, is: map[inventory.SignerID][]inventory.Decision{}, would: map[inventory.SignerID][]inventory.Decision{},
 		changes: map[[2]inventory.Status]*change{}, repositories: map[int64]map[[2]inventory.Status]int{},
 	}
 	p.is[signer.ID], p.would[signer.ID] = signer.Counting(), append(following(signer, o), signer.Lent...)
-	signers := d.covered(signer, o)
+	signers, err := d.covered(ctx, signer, o, now)
+	if err != nil {
+		return inventory.Impact{}, err
+	}
 	// What moves on while the images are walked counts as moved on since.
 	footing, err := d.Impact.Footing(ctx, signers, now)
 	if err != nil {
@@ -87,17 +85,27 @@ func (d Door) ahead(ctx context.Context, signer inventory.Signer, o outcome, r S
 func following(s inventory.Signer, o outcome) []inventory.Decision {
 	list := []inventory.Decision{o.decision}
 	for _, d := range s.Decisions {
-		if slices.Contains(o.ended, d.ID) {
-			d.State = inventory.StateRevoked
-		}
-		list = append(list, d)
+		list = append(list, o.after(d))
 	}
 	return list
+}
+
+// after is an older decision after the outcome.
+func (o outcome) after(d inventory.Decision) inventory.Decision {
+	switch {
+	case !slices.Contains(o.ended, d.ID):
+	case d.State == inventory.StateProposed && o.decision.Verb != inventory.Approve:
+		d.State = inventory.StateRejected
+	default:
+		d.State = inventory.StateRevoked
+	}
+	return d
 }
 
 // preview is one count of what would change.
 type preview struct {
 	store        ImpactStore
+	outcome      outcome
 	now          time.Time
 	is, would    map[inventory.SignerID][]inventory.Decision
 	judged       int
@@ -204,7 +212,7 @@ func (p *preview) learn(ctx context.Context, list []inventory.SignedImage) error
 		return err
 	}
 	for _, id := range strange {
-		p.is[id], p.would[id] = decisions.BySigner[id], decisions.BySigner[id]
+		p.is[id], p.would[id] = decisions.BySigner[id], p.outcome.lent(id, decisions.BySigner[id])
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package decision
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -14,8 +15,17 @@ type SignerRequest struct {
 	Verb         inventory.Verb
 	Repositories []inventory.Glob // of an approval; over "registry/repository"
 	ExpiresAt    *time.Time       // of an approval; nil: until revoked
-	Reason       string
-	Revision     int64 // of the signer, as the person saw it
+	// Identities is the pattern by which an approval of a keyless identity covers
+	// others of its issuer; empty for the one. Acknowledged: whoever asks has seen
+	// how wide it is, which wide ones need.
+	Identities   inventory.IdentityPattern
+	Acknowledged bool
+	// Roots are the roots of trust whose word an approval of a keyless identity
+	// goes by: some of those that its signatures came through so far; empty for
+	// all of them.
+	Roots    []string
+	Reason   string
+	Revision int64 // of the signer, as the person saw it
 	// Basis is that of the impact that the person saw; empty when they saw none.
 	// With one the decision is refused when it would change something else.
 	Basis string
@@ -23,8 +33,8 @@ type SignerRequest struct {
 
 // Decide approves, rejects or revokes a signer. A rejection or a revocation
 // counts at once and ends every approval; an approval counts once as many
-// different people as Approvers have asked for the same verb and scope. It
-// fails with Forbidden, Invalid, NotFound, or with Conflict when the signer
+// different people as Approvers have asked for the same verb, scope and pattern.
+// It fails with Forbidden, Invalid, NotFound, or with Conflict when the signer
 // changed since the person saw it, or what the decision changes did: that is a
 // MovedError.
 func (d Door) Decide(ctx context.Context, actor inventory.Actor, r SignerRequest) (inventory.Decision, error) {
@@ -46,6 +56,9 @@ func (d Door) Decide(ctx context.Context, actor inventory.Actor, r SignerRequest
 	if err != nil {
 		return inventory.Decision{}, err
 	}
+	if err := d.understood(ctx, r, now); err != nil {
+		return inventory.Decision{}, err
+	}
 	if err := d.holds(ctx, actor, signer, o, r, now); err != nil {
 		return inventory.Decision{}, err
 	}
@@ -62,31 +75,44 @@ func repeats(s inventory.Signer, r SignerRequest, now time.Time) bool {
 	if r.Revision != s.Revision-1 {
 		return false
 	}
-	p := proposed(s, inventory.Decision{Verb: r.Verb, Repositories: normal(r.Repositories)}, now)
+	p := proposed(s, inventory.Decision{Verb: r.Verb, Repositories: normal(r.Repositories), Identities: r.Identities, Roots: normal(r.Roots)}, now)
 	return p != nil && p.Revision == s.Revision
 }
 
 // stale says what changed while somebody was reading.
 func stale(s inventory.Signer) error {
-	if len(s.Decisions) == 0 || len(s.Decisions[0].DecidedBy) == 0 {
-		return inventory.Errorf(inventory.Conflict, "This signer changed while you were reading. Look again, then decide.")
+	var last inventory.Decision
+	for i, d := range s.Counting() {
+		if i == 0 || d.State == inventory.StateActive && decidedAt(d).After(decidedAt(last)) {
+			last = d
+		}
 	}
-	last := s.Decisions[0]
-	verb := map[inventory.Verb]string{inventory.Approve: "approved", inventory.Reject: "rejected", inventory.Revoke: "revoked"}[last.Verb]
-	if last.State == inventory.StateProposed {
-		verb = "proposed to approve"
+	if len(last.DecidedBy) == 0 {
+		return inventory.Errorf(inventory.Conflict, "This signer changed while you were reading. Look again, then decide.")
 	}
 	if last.State == inventory.StateRejected && last.Verb == inventory.Approve {
 		return inventory.Errorf(inventory.Conflict, "The proposal to approve this signer was taken back or declined while you were reading. Look again, then decide.")
 	}
+	verb := map[inventory.Verb]string{inventory.Approve: "approved", inventory.Reject: "rejected", inventory.Revoke: "revoked"}[last.Verb]
+	if last.State == inventory.StateProposed {
+		verb = "proposed to approve"
+	}
+	how := ""
+	if last.Lends(s.ID) {
+		how = ", by a pattern,"
+		if last.State != inventory.StateActive {
+			return inventory.Errorf(inventory.Conflict, "This signer changed while you were reading. Look again, then decide.")
+		}
+	}
 	who := last.DecidedBy[len(last.DecidedBy)-1].Name
-	return inventory.Errorf(inventory.Conflict, "%s %s this signer while you were reading. Look again, then decide.", inventory.Visible(who), verb)
+	return inventory.Errorf(inventory.Conflict, "%s %s%s this signer while you were reading. Look again, then decide.", inventory.Visible(who), verb, how)
 }
 
 // outcome is a decision with what it ends and its audit entry.
 type outcome struct {
 	decision inventory.Decision
 	ended    []string // ids of decisions it ends
+	roots    []string // that were asked for
 	entry    inventory.AuditEntry
 }
 
@@ -112,8 +138,15 @@ func decide(s inventory.Signer, actor inventory.Actor, r SignerRequest, approver
 			return outcome{}, err
 		}
 		decision.Repositories = normal(r.Repositories)
+		if decision.Identities, err = pattern(s, r.Identities); err != nil {
+			return outcome{}, err
+		}
+		o.roots = normal(r.Roots)
+		if decision.Roots, err = roots(s, o.roots); err != nil {
+			return outcome{}, err
+		}
 		if approvers > 1 {
-			proposal := proposed(s, decision, now)
+			proposal := proposed(s, o.wanted(decision), now)
 			if proposal == nil {
 				decision.State = inventory.StateProposed
 				action = "signer.propose"
@@ -124,7 +157,9 @@ func decide(s inventory.Signer, actor inventory.Actor, r SignerRequest, approver
 					}
 				}
 				decision.DecidedBy = append(slices.Clone(proposal.DecidedBy), decision.DecidedBy...)
-				decision.ExpiresAt = earlier(decision.ExpiresAt, proposal.ExpiresAt) // for longer, only one of them has agreed
+				// For longer, and by other roots, only one of them has agreed.
+				decision.ExpiresAt = earlier(decision.ExpiresAt, proposal.ExpiresAt)
+				decision.Roots = proposal.Roots
 				o.ended = append(o.ended, proposal.ID)
 			}
 		}
@@ -154,12 +189,19 @@ func earlier(a, b *time.Time) *time.Time {
 	return a
 }
 
-// proposed finds the proposal that a decision repeats: the same verb and scope,
-// and not run out.
+// wanted is a decision as it was asked for, for comparing it with proposals.
+func (o outcome) wanted(d inventory.Decision) inventory.Decision {
+	d.Roots = o.roots
+	return d
+}
+
+// proposed finds the proposal that a decision repeats: the same verb, scope and
+// pattern, the same roots unless it says none, and not run out.
 func proposed(s inventory.Signer, d inventory.Decision, now time.Time) *inventory.Decision {
 	for i := range s.Decisions {
 		p := &s.Decisions[i]
-		if p.State == inventory.StateProposed && (p.ExpiresAt == nil || p.ExpiresAt.After(now)) && p.Verb == d.Verb && slices.Equal(normal(p.Repositories), d.Repositories) {
+		if p.State == inventory.StateProposed && (p.ExpiresAt == nil || p.ExpiresAt.After(now)) && p.Verb == d.Verb && slices.Equal(normal(p.Repositories), d.Repositories) &&
+			p.Identities == d.Identities && (len(d.Roots) == 0 || slices.Equal(p.Roots, d.Roots)) {
 			return p
 		}
 	}
@@ -172,12 +214,12 @@ func same(by inventory.Decider, actor inventory.Actor) bool {
 	return by.Is(actor)
 }
 
-// normal sorts a scope and drops repetitions, so that scopes compare equal when
-// they mean the same lines.
-func normal(globs []inventory.Glob) []inventory.Glob {
-	globs = slices.Clone(globs)
-	slices.Sort(globs)
-	return slices.Compact(globs)
+// normal sorts a scope, or roots, and drops repetitions, so that they compare
+// equal when they mean the same.
+func normal[T cmp.Ordered](list []T) []T {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // state is what the audit log keeps of a signer from before a decision.
