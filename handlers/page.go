@@ -27,6 +27,7 @@ import (
 type Around interface {
 	Standings(ctx context.Context, now time.Time) (map[inventory.Standing]int, error)
 	Registries(ctx context.Context) ([]inventory.Registry, error)
+	Reevaluation(ctx context.Context, now time.Time) (inventory.Reevaluation, error)
 }
 
 // Notices passes one sentence from a form to the page that follows it.
@@ -61,6 +62,9 @@ func (p Pages) frame(r *http.Request, title string) (views.Frame, []inventory.Re
 		return f, nil, err
 	}
 	f.Inbox = standings[inventory.Pending]
+	if f.Reevaluation, err = p.Around.Reevaluation(r.Context(), f.Now); err != nil {
+		return f, nil, err
+	}
 	if r.Method != http.MethodHead { // nobody would read it
 		if message := p.Notices.TakeNotice(r.Context()); message != "" {
 			f.Flash = &views.Flash{Message: message}

@@ -6,7 +6,9 @@ import "time"
 // is wrong and where to look, and no more than a few for each registry.
 type Vitals struct {
 	Registries []RegistryVitals // by name
-	Signers    map[Standing]int
+	// Reevaluating is how many images are left to be judged again.
+	Reevaluating int
+	Signers      map[Standing]int
 	// Decisions counts those about signers that counted once, whether they still
 	// do or not.
 	Decisions map[Verb]int

@@ -74,6 +74,7 @@ func (w *world) rules(held inventory.Quarantine) map[string]rule {
 		"GET /learn":                     see("/learn"),
 		"GET /learn/{code}":              see("/learn/no_signature"),
 		"GET /search":                    see("/search?q=api"),
+		"GET /reevaluating":              see("/reevaluating"),
 		"GET /help":                      see("/help"),
 		"GET /tokens":                    {needs: inventory.Admin, target: "/tokens"},
 		"POST /tokens":                   {needs: inventory.Admin, target: "/tokens", form: url.Values{"form": {"mine"}}},

@@ -36,6 +36,7 @@ type Routes struct {
 	Token      handlers.Token
 	Learn      handlers.Learn
 	Search     handlers.Search
+	Reevaluate handlers.Reevaluation
 	Help       handlers.Help
 	SignIn     handlers.SignIn
 	Account    handlers.Account
@@ -122,6 +123,7 @@ func (t Routes) Handler() http.Handler {
 		r.Get("/learn", page(t.Learn.List))
 		r.Get("/learn/{code}", page(t.Learn.Show))
 		r.Get("/search", page(t.Search.Show))
+		r.Get("/reevaluating", page(t.Reevaluate.Show))
 		r.Get("/help", page(t.Help.Show))
 	})
 

@@ -31,6 +31,7 @@ import (
 	"signboard/inventory"
 	"signboard/inventory/audit"
 	"signboard/inventory/decision"
+	"signboard/inventory/policy"
 	"signboard/inventory/store"
 	"signboard/inventory/verify"
 	"signboard/web"
@@ -144,6 +145,7 @@ func newWorld(t *testing.T, p plan) *world {
 		}}, teams, noon))
 	}
 	clock := func() time.Time { return noon }
+	w.db.JudgeWith(policy.JudgeStored)
 	w.door = decision.Door{Signers: w.db, Quarantines: w.db, Registries: w.db, Tokens: w.db, Impact: w.db, Try: try, Approvers: max(1, p.approvers), Clock: clock}
 	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 
@@ -180,6 +182,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Audit:      handlers.Audit{Pages: pages, Store: w.db, Proofs: w.db},
 		Token:      handlers.Token{Pages: pages, Store: w.db, Door: w.door, API: p.baseURL},
 		Learn:      handlers.Learn{Pages: pages},
+		Reevaluate: handlers.Reevaluation{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: w.db},
 		Help:       handlers.Help{Pages: pages},
 		Account:    handlers.Account{Pages: pages, Sessions: people},

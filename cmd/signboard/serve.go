@@ -173,6 +173,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Audit:      handlers.Audit{Pages: pages, Store: a.store, Proofs: a.store, State: a.auditState},
 		Token:      handlers.Token{Pages: pages, Store: a.store, Door: a.door, API: c.BaseURL},
 		Learn:      handlers.Learn{Pages: pages},
+		Reevaluate: handlers.Reevaluation{Pages: pages},
 		Search:     handlers.Search{Pages: pages, Store: a.store},
 		Help:       handlers.Help{Pages: pages},
 		Account:    handlers.Account{Pages: pages, Sessions: people},

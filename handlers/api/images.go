@@ -81,7 +81,13 @@ func (s *surface) listImages(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return listed("images", found.Images, found.Next, NewListedImage), nil
+	left, err := s.Counts.Reevaluation(ctx, s.Clock().UTC())
+	if err != nil {
+		return nil, err
+	}
+	a := listed("images", found.Images, found.Next, NewListedImage)
+	a.Body.Reevaluating = &left.Images
+	return a, nil
 }
 
 func (s *surface) showImage(ctx context.Context, in *struct {

@@ -11,6 +11,8 @@ import (
 type List[T any] struct {
 	Items      []T     `json:"items" doc:"Never null."`
 	NextCursor *string `json:"next_cursor" doc:"What the next page's cursor is, null on the last page."`
+	// Reevaluating is nil in lists that no decision about a signer changes.
+	Reevaluating *int `json:"reevaluating,omitempty" doc:"In a list of images: how many are still to be judged again after a decision. Each row is as it is now; which rows a status selects may lag until this is 0."`
 }
 
 // Paging asks for one page of a list.

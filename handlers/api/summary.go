@@ -17,7 +17,9 @@ type Summary struct {
 	Quarantined int            `json:"quarantined" doc:"Images that a quarantine holds; they are counted in their own status too."`
 	Signers     map[string]int `json:"signers" doc:"Signers by standing, of all teams; every standing is there."`
 	Stale       int            `json:"stale" doc:"Images of which something older than it should be is shown."`
-	LastSync    *time.Time     `json:"last_sync" doc:"When a sync last read all of a registry; null before the first."`
+	// Reevaluating may lag a second.
+	Reevaluating int        `json:"reevaluating" doc:"Images that are still to be judged again after a decision, or after an approval ran out: counts and lists by status don't show them as they are yet. Each image by itself does."`
+	LastSync     *time.Time `json:"last_sync" doc:"When a sync last read all of a registry; null before the first."`
 }
 
 // NewSummary makes the object from what was counted.
@@ -39,6 +41,7 @@ func NewSummary(c inventory.Counts, standings map[inventory.Standing]int, lastSy
 type CountStore interface {
 	Counts(ctx context.Context, s inventory.Scope) (inventory.Counts, error)
 	Standings(ctx context.Context, now time.Time) (map[inventory.Standing]int, error)
+	Reevaluation(ctx context.Context, now time.Time) (inventory.Reevaluation, error)
 }
 
 // summary adds the calls that count.
@@ -68,5 +71,11 @@ func (s *surface) count(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return &answer[Summary]{NewSummary(counts, standings, inventory.LastSync(registries))}, nil
+	left, err := s.Counts.Reevaluation(ctx, s.Clock().UTC())
+	if err != nil {
+		return nil, err
+	}
+	made := NewSummary(counts, standings, inventory.LastSync(registries))
+	made.Reevaluating = left.Images
+	return &answer[Summary]{made}, nil
 }

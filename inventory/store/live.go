@@ -27,9 +27,8 @@ func (d *DB) overtaken(ctx context.Context, q database.Querier, ids []int64, now
 	if d.judge == nil || len(ids) == 0 {
 		return nil, nil
 	}
-	any, err := database.Value[bool](ctx, q, `
-		select exists (select 1 from signers where rejudge) or exists (select 1 from images where review_at <= $1)`, ms(now))
-	if err != nil || !any {
+	some, err := anyOvertaken(ctx, q, now)
+	if err != nil || !some {
 		return nil, err
 	}
 	var late []int64
@@ -74,6 +73,11 @@ func (d *DB) overtaken(ctx context.Context, q database.Querier, ids []int64, now
 		verdicts[e.ImageID] = d.judge(e, decisions, now)
 	}
 	return verdicts, nil
+}
+
+func anyOvertaken(ctx context.Context, q database.Querier, now time.Time) (bool, error) {
+	return database.Value[bool](ctx, q, `
+		select exists (select 1 from signers where rejudge) or exists (select 1 from images where review_at <= $1)`, ms(now))
 }
 
 // beside is the status of an image that a page names beside another one, to be

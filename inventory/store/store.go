@@ -14,6 +14,7 @@ package store
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signboard/inventory/store/database"
@@ -28,6 +29,7 @@ type DB struct {
 	clock func() time.Time
 
 	judge Judge // nil: what is stored is shown
+	left  atomic.Pointer[leftToJudge]
 
 	seal *seal // of the audit log; nil: it isn't signed
 

@@ -18,9 +18,13 @@ func (d *DB) Vitals(ctx context.Context, now time.Time) (inventory.Vitals, error
 	if err != nil {
 		return inventory.Vitals{}, fmt.Errorf("reading the registries: %w", err)
 	}
+	left, err := d.Reevaluation(ctx, now)
+	if err != nil {
+		return inventory.Vitals{}, fmt.Errorf("counting what is left to judge again: %w", err)
+	}
 	var v inventory.Vitals
 	err = d.sql.Read(ctx, func(q database.Querier) error {
-		v = inventory.Vitals{Signers: map[inventory.Standing]int{}, Decisions: map[inventory.Verb]int{}}
+		v = inventory.Vitals{Reevaluating: left.Images, Signers: map[inventory.Standing]int{}, Decisions: map[inventory.Verb]int{}}
 		of := map[string][]counted{}
 		err := database.Each(ctx, q, "select kind, value, status, n from counters where kind in ($1, $2)", func(rows *sql.Rows) error {
 			var kind string

@@ -34,6 +34,10 @@ type Frame struct {
 	// 0 is never.
 	Refresh time.Duration
 
+	// Reevaluation is what is left of judging images again: counts lag until it is
+	// done.
+	Reevaluation inventory.Reevaluation
+
 	LastSync *time.Time // the last complete sync of any registry; nil: never
 	Inbox    int        // signers that wait for a decision: the number in the menu
 	Version  string     // of the program, for the foot of the page

@@ -40,7 +40,7 @@ func known(context.Context, time.Time) (inventory.Vitals, error) {
 	expiry := noon.Add(36 * time.Hour)
 	return inventory.Vitals{
 		Registries: []inventory.RegistryVitals{ill, well}, Signers: map[inventory.Standing]int{inventory.Pending: 2, inventory.Approved: 1},
-		Decisions: map[inventory.Verb]int{inventory.Approve: 4, inventory.Revoke: 1}, NextExpiry: &expiry, AuditEntries: 12,
+		Decisions: map[inventory.Verb]int{inventory.Approve: 4, inventory.Revoke: 1}, NextExpiry: &expiry, AuditEntries: 12, Reevaluating: 41,
 	}, nil
 }
 
@@ -123,6 +123,7 @@ func TestMetrics_sayHowTheInventoryIs(t *testing.T) {
 		`signboard_decisions_total{decision="approve"} 4`,
 		`signboard_decisions_total{decision="reject"} 0`,
 		`signboard_approval_next_expiry_timestamp_seconds 1.795392e+09`,
+		`signboard_images_left_to_judge 41`,
 		`signboard_audit_entries_total 12`,
 	)
 }

@@ -49,6 +49,7 @@ var (
 	decided      = describe("decisions_total", "Decisions about signers that counted when they were made, by what they say.", "decision")
 	expiry       = describe("approval_next_expiry_timestamp_seconds", "When the first of the approvals that hold runs out; missing when none does.")
 	expiring     = describe("approvals_expiring", "Approvals that hold and run out within so many days, unless they were renewed.", "days")
+	reevaluating = describe("images_left_to_judge", "Images whose verdict a decision, or the time, has overtaken and that are still to be judged again.")
 	audited      = describe("audit_entries_total", "Entries of the audit log.")
 
 	requested = describe("registry_requests_total", "Requests that this process sent to the registry, its token service and its blob storage.", "registry")
@@ -155,6 +156,7 @@ func (v *vitals) inventory(known inventory.Vitals, gauge, counter sample) {
 	for _, within := range []time.Duration{inventory.ExpiringAtOnce, inventory.ExpiringNext, inventory.ExpiringSoon} {
 		gauge(expiring, float64(known.Expiring[within]), strconv.Itoa(int(within.Hours()/24)))
 	}
+	gauge(reevaluating, float64(known.Reevaluating))
 	counter(audited, float64(known.AuditEntries))
 }
 
