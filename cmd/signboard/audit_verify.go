@@ -78,6 +78,9 @@ func checkLog(ctx context.Context, db *store.DB, published [][]byte, keys note.V
 		size, err = audit.Check(log, published, keys)
 		return err
 	})
+	if err == nil {
+		err = db.AuditClaims(ctx)
+	}
 	return size, err
 }
 

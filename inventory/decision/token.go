@@ -54,7 +54,7 @@ func (d Door) CreateToken(ctx context.Context, actor inventory.Actor, r TokenReq
 		return inventory.Token{}, "", err
 	}
 	secret := inventory.NewTokenSecret()
-	if err := d.Tokens.RecordToken(ctx, t, secret.Hash(), entry(actor, now, "token.create", t.Name, "", nil, tokenRecord(t))); err != nil {
+	if err := d.Tokens.RecordToken(ctx, t, secret.Hash(), entry(actor, now, "token.create", t.Name, "", nil, withSecret(t, secret))); err != nil {
 		return inventory.Token{}, "", err
 	}
 	return t, secret, nil
@@ -114,8 +114,16 @@ func (d Door) RevokeToken(ctx context.Context, actor inventory.Actor, idOrName s
 	return t, nil
 }
 
+// withSecret adds the digest of the hash of a token's secret, so that one that was
+// exchanged in the database shows. It is of no use to whoever reads it.
+func withSecret(t inventory.Token, secret inventory.TokenSecret) any {
+	record := tokenRecord(t)
+	record["secret"] = inventory.DigestOf([]byte(secret.Hash()))
+	return record
+}
+
 // tokenRecord is what the audit log keeps of a token.
-func tokenRecord(t inventory.Token) any {
+func tokenRecord(t inventory.Token) map[string]any {
 	return map[string]any{
 		"id": t.ID, "role": t.Role.String(), "created_by": t.CreatedBy, "created_at": t.CreatedAt, "expires_at": t.ExpiresAt,
 		"revoked_by": t.RevokedBy, "revoked_at": t.RevokedAt,
