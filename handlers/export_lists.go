@@ -62,22 +62,34 @@ func (e Export) Image(w http.ResponseWriter, r *http.Request) error {
 // one.
 func (e Export) Signer(w http.ResponseWriter, r *http.Request) error {
 	f, err := inventory.ParseSignerFilter(r.Form)
+	if err == nil {
+		err = f.Configured(e.Teams)
+	}
 	if err != nil {
 		return err
 	}
 	now := e.Clock().UTC()
 	seen := map[inventory.SignerID]bool{}
 	return export(e, w, r, sheet[inventory.Signer]{
-		name:    fileName("signers", string(f.Standing), string(f.Kind)),
-		columns: []string{"id", "kind", "name", "standing", "images", "waiting", "first_seen", "last_seen", "registered_at", "registered_by"},
+		name: fileName("signers", string(f.Standing), string(f.Kind)),
+		columns: []string{"id", "kind", "name", "standing", "images", "waiting", "first_seen", "last_seen", "registered_at", "registered_by",
+			"repositories", "teams", "formats", "ends_at", "oddities"},
 		page: func(ctx context.Context, p inventory.Page) ([]inventory.Signer, string, error) {
 			list, next, err := e.Signers.Signers(ctx, f, p, now)
 			return unseen(list, seen, func(s inventory.Signer) inventory.SignerID { return s.ID }), next, err
 		},
 		cells: func(s inventory.Signer) []string {
 			made := api.NewSigner(s)
+			var formats, odd []string
+			for _, f := range made.Formats {
+				formats = append(formats, string(f))
+			}
+			for _, o := range made.Oddities {
+				odd = append(odd, string(o.Kind)+": "+o.Message)
+			}
 			return []string{string(made.ID), string(made.Kind), made.Name, string(made.Standing), strconv.Itoa(made.Images), strconv.Itoa(made.Waiting),
-				maybe(made.FirstSeen), maybe(made.LastSeen), maybe(made.RegisteredAt), made.RegisteredBy}
+				maybe(made.FirstSeen), maybe(made.LastSeen), maybe(made.RegisteredAt), made.RegisteredBy,
+				several(made.Repositories), several(made.Teams), several(formats), maybe(made.EndsAt), several(odd)}
 		},
 		object: func(s inventory.Signer) any { return api.NewSigner(s) },
 	})

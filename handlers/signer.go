@@ -19,6 +19,7 @@ type SignerStore interface {
 	Signer(ctx context.Context, id inventory.SignerID, now time.Time) (inventory.Signer, error)
 	SignerTeams(ctx context.Context, id inventory.SignerID) ([]string, error)
 	Matching(ctx context.Context, of inventory.SignerID, p inventory.IdentityPattern, first int, now time.Time) ([]inventory.SignerID, []inventory.Signer, error)
+	NextSigner(ctx context.Context, f inventory.SignerFilter, after inventory.SignerID, now time.Time) (*inventory.Signer, error)
 	ProposalStore
 }
 
@@ -95,7 +96,13 @@ func (s Signer) page(r *http.Request, id inventory.SignerID) (views.SignerPage, 
 	if p.Teams, err = s.Store.SignerTeams(r.Context(), id); err != nil {
 		return p, err
 	}
-	p.Widening, err = s.widening(r, id, frame.Now)
+	if p.Widening, err = s.widening(r, id, frame.Now); err != nil {
+		return p, err
+	}
+	if p.FromInbox = r.Form.Has("inbox"); p.FromInbox {
+		p.Inbox = r.FormValue("inbox")
+		p.NextInbox, err = s.Store.NextSigner(r.Context(), inboxFilter(p.Inbox), id, frame.Now)
+	}
 	return p, err
 }
 
@@ -125,8 +132,7 @@ func (s Signer) Create(w http.ResponseWriter, r *http.Request) error {
 		return s.refused(w, r, request, form, err)
 	}
 	s.Notices.Notice(r.Context(), said(made))
-	http.Redirect(w, r, id.Path(), http.StatusSeeOther)
-	return nil
+	return s.onward(w, r, id)
 }
 
 // ask shows what a decision changes before it is made.

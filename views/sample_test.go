@@ -327,6 +327,27 @@ func samples() []sample {
 	refused.QuarantineForm = QuarantineForm{Tag: markup, Reason: markup, ExpiresAt: "2026-01-01", Problem: "The last day has passed."}
 
 	inbox := SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Signers: []inventory.Signer{keyless(), company(inventory.Pending), *dctSignature().Signer, key(4, "etl key", inventory.Pending), nasty()}, Counts: map[inventory.Standing]int{inventory.Pending: 3, inventory.Approved: 4, inventory.Revoked: 1}, Next: "c"}
+	inbox.Frame.Actor.Role = inventory.Reviewer
+	inbox.Teams = []string{"payments", "platform"}
+	for i := range inbox.Signers {
+		one := &inbox.Signers[i]
+		one.Repositories, one.RepositoryCount, one.Teams, one.Formats = []string{"local/payments/api", "local/payments/" + markup}, 2+i*8, []string{"payments"}, inventory.Formats[:1+i%3]
+		one.Oddities = []inventory.Oddity{
+			{Kind: inventory.OddLookAlike, Message: "Its name is nearly that of release@larkfield.example, which is approved, and isn't the same. Here it says \"" + markup + "\".", Other: &inventory.NamedSigner{ID: keyless().ID, Name: "x"}},
+			{Kind: inventory.OddNewHere, Message: "In local/payments/api every verified signature before 2 November 2026, from 3 March 2026 on, was by payments release key (41 images in use carry it). This signer first signed there on 2 November 2026."},
+			{Kind: inventory.OddAnotherRef, Message: "The same workflow is approved for another ref, refs/heads/main."},
+		}[i%3 : 1+i%3]
+	}
+	inbox.Offer = &inbox.Signers[0]
+	narrowInbox := inbox
+	narrowInbox.Filter = inventory.SignerFilter{Team: "payments", Unusual: true, Kind: inventory.KeylessSigner}
+	narrowInbox.Signers, narrowInbox.Offer = nil, nil
+	ending := inbox
+	end := now.Add(72 * time.Hour)
+	ending.Filter, ending.Offer, ending.Signers = inventory.SignerFilter{Standing: inventory.Approved, Expiring: 30 * 24 * time.Hour}, nil, []inventory.Signer{key(1, "payments release key", inventory.Approved)}
+	ending.Signers[0].EndsAt = &end
+	oddOne := SignerPage{Frame: frame("Signer", keyless().ID.Path()), Signer: inbox.Signers[0], FromInbox: true, Inbox: "unusual=true", NextInbox: &inbox.Signers[1]}
+	oddOne.Frame.Actor.Role = inventory.Reviewer
 	approved := key(1, "payments release key", inventory.Approved)
 	approved.PublicKey, approved.RegisteredAt, approved.RegisteredBy = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n", ago(50*24*time.Hour), "Sam Lindqvist"
 	approved.Decisions = []inventory.Decision{
@@ -396,7 +417,7 @@ func samples() []sample {
 		{"overview", full}, {"overview-calm", calm}, {"overview-fresh", fresh}, {"overview-no-registry", OverviewPage{Frame: frame("Overview", "/")}},
 		{"images", list}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
 		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-stripped", image(strippedImage())}, {"image-nasty", refused},
-		{"signers", inbox}, {"signers-well", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1}}, {"signers-none", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Standing: inventory.Revoked}}, {"signers-no-registry", SignersPage{Frame: frame("Signers", "/signers")}},
+		{"signers", inbox}, {"signers-narrow-nothing", narrowInbox}, {"signers-ending", ending}, {"signer-odd", oddOne}, {"signers-well", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1}}, {"signers-none", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Filter: inventory.SignerFilter{Standing: inventory.Revoked}}}, {"signers-no-registry", SignersPage{Frame: frame("Signers", "/signers")}},
 		{"signer", decide}, {"signer-moved", moved}, {"signer-proposed", proposed}, {"signer-approved", watched}, {"signer-widened", widenedPage()}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
 		{"quarantine", QuarantinePage{Frame: noisy, Registries: 1, Standing: quarantines(), Released: []inventory.Quarantine{{ID: "q0", Digest: digest(3), Reason: "A mistake.", By: "Sam", At: *ago(90 * time.Hour), ReleasedAt: ago(80 * time.Hour), ReleasedBy: "Sam", ReleasedReason: markup}}, Next: "c", Refused: "q2", Problem: "A reason is needed."}},
 		{"quarantine-well", QuarantinePage{Frame: frame("Quarantine", "/quarantine"), Registries: 1}},

@@ -243,6 +243,7 @@ var choices = map[reflect.Type][]any{
 	reflect.TypeFor[inventory.Standing]():       anys(inventory.Standings),
 	reflect.TypeFor[inventory.SignerKind]():     anys(inventory.SignerKinds),
 	reflect.TypeFor[inventory.Format]():         anys(inventory.Formats),
+	reflect.TypeFor[inventory.OddityKind]():     anys(inventory.OddityKinds),
 	reflect.TypeFor[inventory.Outcome]():        {"verified", "unverifiable", "invalid", "error"},
 	reflect.TypeFor[inventory.Result]():         {"pass", "fail", "skip", "error"},
 	reflect.TypeFor[inventory.SignedAtSource](): {"tlog", "timestamp-authority", "claimed"},

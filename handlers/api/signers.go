@@ -37,9 +37,15 @@ func (s *surface) signers() {
 func (s *surface) listSigners(ctx context.Context, in *struct {
 	Standing string `query:"standing" doc:"What people decided; nothing for signers of every standing."`
 	Kind     string `query:"kind" doc:"What kind of identity signs."`
+	Team     string `query:"team" doc:"Those that signed images of a team."`
+	Unusual  string `query:"unusual" doc:"true for those about which something wants a closer look: see oddities."`
+	Expiring string `query:"expiring" doc:"Those of which an approval ends within so many days, the soonest first; only an approval can end." example:"30d"`
 	Paging
 }) (*answer[List[Signer]], error) {
-	filter, err := inventory.ParseSignerFilter(url.Values{"standing": {in.Standing}, "kind": {in.Kind}})
+	filter, err := inventory.ParseSignerFilter(url.Values{"standing": {in.Standing}, "kind": {in.Kind}, "team": {in.Team}, "unusual": {in.Unusual}, "expiring": {in.Expiring}})
+	if err == nil {
+		err = filter.Configured(s.Teams)
+	}
 	if err != nil {
 		return nil, err
 	}
