@@ -413,9 +413,12 @@ func samples() []sample {
 	noisy := frame("Quarantine", "/quarantine")
 	noisy.Flash, noisy.Notice = &Flash{Problem: true, Message: markup}, "The clock of this machine is a day off."
 
+	decided := list
+	decided.Frame.Reevaluation = inventory.Reevaluation{Images: 41_200, By: "Dana " + bidi, Verb: inventory.Approve,
+		Signer: &inventory.NamedSigner{ID: "keyless:https://issuer.test|x", Name: "https://github.com/acme/build/.github/workflows/release.yml@refs/heads/main"}}
 	list2 := append(append(teamSamples(), auditSamples()...), []sample{
 		{"overview", full}, {"overview-calm", calm}, {"overview-fresh", fresh}, {"overview-no-registry", OverviewPage{Frame: frame("Overview", "/")}},
-		{"images", list}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
+		{"images", list}, {"images-reevaluating", decided}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
 		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-stripped", image(strippedImage())}, {"image-nasty", refused},
 		{"signers", inbox}, {"signers-narrow-nothing", narrowInbox}, {"signers-ending", ending}, {"signer-odd", oddOne}, {"signers-well", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1}}, {"signers-none", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Filter: inventory.SignerFilter{Standing: inventory.Revoked}}}, {"signers-no-registry", SignersPage{Frame: frame("Signers", "/signers")}},
 		{"signer", decide}, {"signer-moved", moved}, {"signer-proposed", proposed}, {"signer-approved", watched}, {"signer-widened", widenedPage()}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
