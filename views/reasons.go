@@ -34,7 +34,7 @@ var explanations = map[inventory.Reason]explanation{
 		title:   "Signer not approved",
 		meaning: "The signature holds, but nobody has decided yet whether this signer may sign for this repository.",
 		who:     "A security reviewer.",
-		fix:     []string{"Open the signer's page from the image.", "Compare the fingerprint, or the identity and who vouches for it, with what the team tells you by another way: the same name from another issuer is somebody else.", "Approve it for the repositories it builds, or reject it."},
+		fix:     []string{"Open the signer's page from the image.", "Compare the fingerprint, or the identity and who vouches for it, with what the team tells you by another way: the same name from another issuer is somebody else.", "Approve it for the repositories it builds, or reject it.", "Where every tag signs as an identity of its own, let the approval cover every tag of the workflow: then the next release needs nobody.", "Where the message names two roots of trust, the same name is approved through one of them and signed through another: find out who runs that one before you approve it."},
 		status:  inventory.Unapproved, recipe: verifyRecipe,
 	},
 	inventory.ReasonSignerRejected: {
@@ -55,7 +55,7 @@ var explanations = map[inventory.Reason]explanation{
 		title:   "Approval revoked",
 		meaning: "The signature holds, but a reviewer has taken the approval of its signer back.",
 		who:     "The team signs with another signer; a reviewer can say why.",
-		fix:     []string{"Read the reason on the signer's page: a revoked key may be in the wrong hands.", "Build and sign the image again with a signer that is approved."},
+		fix:     []string{"Read the reason on the signer's page: a revoked key may be in the wrong hands.", "Where the message names a pattern, read the page of the signer that it was approved with: its end was the end for all of them.", "Build and sign the image again with a signer that is approved."},
 		status:  inventory.Unapproved, recipe: signRecipe,
 	},
 	inventory.ReasonOutOfScope: {
