@@ -104,7 +104,8 @@ type hand struct {
 	dead     bool
 	behind   bool // it died after what it wrote last, which nobody was told of
 	left     int  // moments until something happens; 0: nothing will
-	happens  func() (dies bool)
+
+	happens func() (dies bool)
 }
 
 // errDied is what a process that died hears from then on.
@@ -662,7 +663,13 @@ func (t *tale) request(s step, p *hand) (decision.SignerRequest, error) {
 			who = seen[int(s.n[0])%len(seen)]
 		}
 	}
-	r := decision.SignerRequest{Signer: who, Reason: "because", Revision: int64(len(t.ledger[who]))}
+	r := decision.SignerRequest{Signer: who, Reason: "because", Acknowledged: true}
+	seen, err := p.db.Signer(t.ctx, who, t.clock())
+	if err == nil {
+		r.Revision = seen.Revision
+	} else if inventory.KindOf(err) != inventory.NotFound {
+		return r, err
+	}
 	switch kind := s.n[1] % 10; {
 	case kind == 0:
 		r.Verb = inventory.Reject
@@ -676,9 +683,18 @@ func (t *tale) request(s step, p *hand) (decision.SignerRequest, error) {
 			r.ExpiresAt = &end
 		}
 	}
+	if _, name, keyless := who.Identity(); keyless && r.Verb == inventory.Approve {
+		wide := []inventory.IdentityPattern{"", "https://github.com/acme/api/.github/workflows/release.yml@refs/tags/*", "https://github.com/acme/**"}[s.n[2]/1024%3]
+		if wide != "" && wide.Match(name) {
+			r.Identities = wide
+		}
+		if len(seen.Roots) > 0 && s.n[2]/4096%4 == 0 {
+			r.Roots = seen.Roots[:1]
+		}
+	}
 	for _, d := range t.ledger[who] { // what one proposes another one often confirms
 		if r.Verb == inventory.Approve && d.State == inventory.StateProposed && s.n[2]%4 > 0 {
-			r.Repositories = slices.Clone(d.Repositories)
+			r.Repositories, r.Identities = slices.Clone(d.Repositories), d.Identities
 			break
 		}
 	}
@@ -700,7 +716,7 @@ func (t *tale) decided(r decision.SignerRequest, by inventory.Actor, late bool, 
 	}
 	was := t.ledger[r.Signer]
 	d, err := p.door.Decide(t.ctx, by, r)
-	t.say("      %s: %s %s in %v until %v, having seen %d: %s %v", by.Name, r.Verb, r.Signer, r.Repositories, r.ExpiresAt, r.Revision, d.State, err)
+	t.say("      %s: %s %s in %v until %v, having seen %d, for %q by %v: %s %v", by.Name, r.Verb, r.Signer, r.Repositories, r.ExpiresAt, r.Revision, r.Identities, r.Roots, d.State, err)
 	if by.Role < inventory.Reviewer {
 		t.entered("access.refused", string(r.Signer))
 		return must(err, inventory.Forbidden)
@@ -711,11 +727,13 @@ func (t *tale) decided(r decision.SignerRequest, by inventory.Actor, late bool, 
 		if e != nil {
 			return e
 		}
-		switch n := len(now.BySigner[r.Signer]) - len(was); {
+		// What others lend it isn't about it.
+		own := slices.DeleteFunc(now.BySigner[r.Signer], func(d inventory.Decision) bool { return d.Signer != r.Signer })
+		switch n := len(own) - len(was); {
 		case n == 0 && !p.behind:
 			return nil
 		case n == 1 && p.behind:
-			d = now.BySigner[r.Signer][0]
+			d = own[0]
 		default:
 			return fmt.Errorf("a process died in a decision (after it: %v), and there are %d more", p.behind, n)
 		}
@@ -736,20 +754,18 @@ func (t *tale) mayRefuse(r decision.SignerRequest, by inventory.Actor, late bool
 		return nil
 	case r.Verb == inventory.Revoke && standing != inventory.Approved && standing != inventory.Expired:
 		return must(err, inventory.Conflict)
-	case r.Verb == inventory.Approve && t.approvers > 1 && t.proposal(was, r.Repositories, by) != nil:
+	case r.Verb == inventory.Approve && t.approvers > 1 && t.proposal(was, r, by):
 		return must(err, inventory.Conflict)
 	}
 	return fmt.Errorf("nothing speaks against it, and it is refused: %w", err)
 }
 
-// proposal is what somebody proposed for a scope.
-func (t *tale) proposal(was []inventory.Decision, scope []inventory.Glob, by inventory.Actor) *inventory.Decision {
-	for i, d := range was {
-		if d.State == inventory.StateProposed && slices.Equal(d.Repositories, sorted(scope)) && d.DecidedBy[0].Subject == by.Subject && (d.ExpiresAt == nil || d.ExpiresAt.After(t.clock())) {
-			return &was[i]
-		}
-	}
-	return nil
+// proposal reports whether somebody proposed just that before.
+func (t *tale) proposal(was []inventory.Decision, r decision.SignerRequest, by inventory.Actor) bool {
+	return slices.ContainsFunc(was, func(d inventory.Decision) bool {
+		return d.State == inventory.StateProposed && slices.Equal(d.Repositories, sorted(r.Repositories)) && d.Identities == r.Identities &&
+			d.DecidedBy[0].Subject == by.Subject && (d.ExpiresAt == nil || d.ExpiresAt.After(t.clock()))
+	})
 }
 
 func sorted(globs []inventory.Glob) []inventory.Glob {
@@ -780,7 +796,7 @@ func (t *tale) book(d inventory.Decision, by inventory.Actor, verb inventory.Ver
 	case t.approvers > 1:
 		found := false
 		for i := range list {
-			if list[i].State == inventory.StateProposed && slices.Equal(list[i].Repositories, d.Repositories) && list[i].DecidedBy[0].Subject != by.Subject {
+			if list[i].State == inventory.StateProposed && slices.Equal(list[i].Repositories, d.Repositories) && list[i].Identities == d.Identities && list[i].DecidedBy[0].Subject != by.Subject {
 				list[i].State, found = inventory.StateRevoked, true
 				break
 			}

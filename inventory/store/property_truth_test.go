@@ -369,7 +369,7 @@ func (t *tale) booked(p *hand) error {
 		if err != nil {
 			return err
 		}
-		if s.Revision != int64(len(want)) || len(s.Decisions) != len(want) {
+		if s.Revision < int64(len(want)) || len(s.Decisions) != len(want) { // the patterns of others move it on, too
 			return fmt.Errorf("%s has revision %d and %d decisions; %d were made", id, s.Revision, len(s.Decisions), len(want))
 		}
 		for n, is := range s.Decisions {
