@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"database/sql"
 	"fmt"
 	"io"
@@ -216,6 +217,29 @@ func approveKey(t *testing.T, s *site, base string) {
 	})
 }
 
+func rejectKey(t *testing.T, s *site, base string) {
+	id := ask(t, s, "select id from signers where registered_at is not null")
+	send(t, base+"/signers/"+url.PathEscape(id)+"/decisions", url.Values{
+		"decision": {"reject"}, "reason": {"Not ours."},
+		"revision": {ask(t, s, "select cast(revision as text) from signers where registered_at is not null")},
+	})
+}
+
+// makeToken isn't led anywhere: the answer shows the token.
+func makeToken(t *testing.T, _ *site, base string) {
+	client := http.Client{Timeout: 20 * time.Second}
+	r, err := client.PostForm(base+"/tokens", url.Values{"name": {"pipeline"}, "role": {"viewer"}, "lasts": {"30d"},
+		"form": {strings.ToLower(cryptorand.Text())}})
+	if err != nil {
+		return // it was killed before it answered
+	}
+	defer r.Body.Close()
+	if r.StatusCode >= http.StatusBadRequest {
+		body, _ := io.ReadAll(r.Body)
+		t.Errorf("POST /tokens is answered with %s:\n%s", r.Status, body)
+	}
+}
+
 func quarantineImage(t *testing.T, s *site, base string) {
 	send(t, base+"/quarantine", url.Values{
 		"digest":     {ask(t, s, "select t.digest from tags t join repositories r on r.id = t.repository_id where r.name = 'team/app-3' and t.name = 'v0'")},
@@ -241,6 +265,8 @@ var journeys = map[string]journey{
 	"first sync":  {},
 	"later sync":  {from: func(w *worlds) *site { return w.approved }, after: true},
 	"approval":    {from: func(w *worlds) *site { return w.synced }, act: &act{"select count(*) from decisions", approveKey}},
+	"rejection":   {from: func(w *worlds) *site { return w.approved }, act: &act{"select count(*) from decisions where verb = 'reject'", rejectKey}},
+	"token":       {from: func(w *worlds) *site { return w.synced }, act: &act{"select count(*) from tokens", makeToken}},
 	"quarantine":  {from: func(w *worlds) *site { return w.approved }, act: &act{"select count(*) from quarantines", quarantineImage}},
 	"release":     {from: func(w *worlds) *site { return w.approved }, act: &act{"select count(*) from quarantines where released_at is not null", releaseImage}},
 	"approval in": {from: func(w *worlds) *site { return w.synced }, after: true, act: &act{"select count(*) from decisions", approveKey}},
@@ -272,6 +298,9 @@ func deaths() []death {
 			{"later sync", "FinishRepository", []int{1, 4}},
 			{"approval", "RecordDecision", []int{1}},
 			{"approval", "RecordVerdicts", []int{1}},
+			{"rejection", "RecordDecision", []int{1}},
+			{"rejection", "RecordVerdicts", []int{1}},
+			{"token", "RecordToken", []int{1}},
 			{"quarantine", "RecordQuarantine", []int{1}},
 			{"release", "RecordRelease", []int{1}},
 		} {
@@ -342,7 +371,8 @@ func (w *worlds) begin(t *testing.T, j journey) (*site, *counter) {
 		content = w.after
 	}
 	c := content.serving(t)
-	s.configure(c.url, "nobody", "")
+	s.configure(c.url, "nobody", "audit: {checkpoint_file: checkpoint.txt}\n")
+	s.published = filepath.Join(s.dir, "checkpoint.txt")
 	return s, c
 }
 

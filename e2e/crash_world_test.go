@@ -107,6 +107,8 @@ type site struct {
 	dir string
 	dsn string
 	pg  *postgres // nil: the database is a SQLite file
+
+	published string // the file that checkpoints of the audit log are published to, if any
 }
 
 // newSite makes one with an empty database, or with a copy of another's.
@@ -201,7 +203,7 @@ func (s *site) aside() *site {
 		s.pg.alone(s.t, s.dsn)
 		return s
 	}
-	c := &site{t: s.t, dir: s.t.TempDir()}
+	c := &site{t: s.t, dir: s.t.TempDir(), published: s.published}
 	c.dsn = "sqlite:" + filepath.Join(c.dir, "signboard.db")
 	s.copyTo(c.file())
 	return c
@@ -236,6 +238,7 @@ func (s *site) sound(when string) {
 		"keys and their entries don't match":             "select abs((select count(*) from signers where registered_at is not null) - (select count(*) from audit_entries where action = 'key.register'))",
 		"entries say quarantined, and nothing is":        "select abs((select count(*) from audit_entries where action = 'image.quarantine') - (select count(*) from quarantines))",
 		"entries say released, and nothing is":           "select abs((select count(*) from audit_entries where action = 'image.release') - (select count(*) from quarantines where released_at is not null))",
+		"tokens and their entries don't match":           "select abs((select count(*) from tokens) - (select count(*) from audit_entries where action = 'token.create'))",
 		"the log's indexes have gaps":                    "select coalesce(max(idx) + 1, 0) - count(*) from audit_entries",
 		"the log is longer or shorter than its revision": "select (select count(*) from audit_entries) - (select value from revisions where name = 'audit')",
 	} {
@@ -257,7 +260,7 @@ func (s *site) sound(when string) {
 		s.t.Errorf("%s: counting again: %v\n%s", when, err, out)
 	}
 	cmd = exec.Command(binary, "audit", "verify", "--config", "-")
-	cmd.Dir, cmd.Stdin = s.dir, strings.NewReader(fmt.Sprintf("database: %q", s.dsn))
+	cmd.Dir, cmd.Stdin = s.dir, strings.NewReader(fmt.Sprintf("database: %q\naudit: {checkpoint_file: %q}\n", s.dsn, s.published))
 	if out, err := cmd.CombinedOutput(); err != nil && !strings.Contains(string(out), "older Signboard") && !strings.Contains(string(out), "no inventory") {
 		s.t.Errorf("%s: the audit log: %v\n%s", when, err, out)
 	}
