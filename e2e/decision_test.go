@@ -317,6 +317,8 @@ func (a at) quarantines(image, reason string) {
 	a.t.Helper()
 	a.opens(image)
 	a.press("summary", "Hold this image back")
+	a.leads("form[action='/quarantine/new'] button", "See what would be held")
+	a.says("would be held")
 	a.sets("form[action='/quarantine'] [name=reason]", reason)
 	a.leads("form[action='/quarantine'] button", "uarantine")
 	a.says("Quarantined.")
@@ -326,7 +328,7 @@ func (a at) quarantines(image, reason string) {
 func (a at) releases(reason string) {
 	a.t.Helper()
 	a.opens("/quarantine")
-	a.press("summary", "Release")
+	a.leads("a", "Release or change")
 	a.sets("form[action$='/release'] [name=reason]", reason)
 	a.leads("form[action$='/release'] button", "elease")
 	a.says("Released.")

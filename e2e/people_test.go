@@ -113,6 +113,8 @@ func TestReviewer_approvesAndQuarantines(t *testing.T) {
 
 	tb.open(image)
 	tb.press("summary", "Hold this image back")
+	tb.press("form[action='/quarantine/new'] button", "See what would be held")
+	tb.until(`document.body.innerText.includes("would be held")`)
 	tb.do(chromedp.SetValue("form[action='/quarantine'] [name=reason]", "Found something odd (e2e)."))
 	tb.press("form[action='/quarantine'] button", "uarantine")
 	tb.until(`document.body.innerText.includes("Quarantined.")`)
@@ -121,7 +123,7 @@ func TestReviewer_approvesAndQuarantines(t *testing.T) {
 		t.Errorf("the list of what is quarantined is empty:\n%s", tb.text())
 	}
 	tb.open("/quarantine")
-	tb.press("summary", "Release")
+	tb.press("a", "Release or change")
 	tb.do(chromedp.SetValue("form[action$='/release'] [name=reason]", "False alarm (e2e)."))
 	tb.press("form[action$='/release'] button", "elease")
 	tb.until(`document.body.innerText.includes("Released.")`)

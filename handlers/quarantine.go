@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"signboard/inventory"
@@ -20,13 +21,19 @@ type QuarantineStore interface {
 type Quarantine struct {
 	Pages
 	Store  QuarantineStore
-	Images Image // its page comes back when a form is refused
+	Images Image // where whoever came from an image goes back to
 	Door   QuarantineDoor
+	// Locate finds the image that somebody typed: the repository, as
+	// registry/repository, and the tag or digest.
+	Locate func(typed string) (repository, at string, err error)
 }
 
 // QuarantineDoor is the door for holding and releasing images.
 type QuarantineDoor interface {
+	PreviewQuarantine(ctx context.Context, actor inventory.Actor, r decision.QuarantineRequest) (inventory.HoldImpact, error)
+	PreviewRelease(ctx context.Context, actor inventory.Actor, id string) (inventory.Quarantine, inventory.HoldImpact, error)
 	Quarantine(ctx context.Context, actor inventory.Actor, r decision.QuarantineRequest) (inventory.Quarantine, error)
+	ChangeEnd(ctx context.Context, actor inventory.Actor, r decision.EndRequest) (inventory.Quarantine, error)
 	Release(ctx context.Context, actor inventory.Actor, id, reason string) error
 }
 
@@ -52,42 +59,114 @@ func (q Quarantine) page(r *http.Request) (views.QuarantinePage, error) {
 	return p, err
 }
 
-// Create is POST /quarantine, from an image's page: the image's digest, or one
-// of its tags.
-func (q Quarantine) Create(w http.ResponseWriter, r *http.Request) error {
-	form := views.QuarantineForm{Tag: r.PostFormValue("tag"), Reason: r.PostFormValue("reason"), ExpiresAt: r.PostFormValue("expires_at")}
-	digest, err := inventory.ParseDigest(r.PostFormValue("digest"))
-	if err != nil {
-		return err
-	}
-	repository := r.PostFormValue("repository")
-	if _, err := q.Images.image(r.Context(), digest, repository); err != nil {
-		return err
-	}
-	until, err := day(form.ExpiresAt)
-	if err == nil {
-		request := decision.QuarantineRequest{Digest: digest, Reason: form.Reason, ExpiresAt: until}
-		if form.Tag != "" {
-			request.Digest, request.Repository, request.Tag = "", repository, form.Tag
+// target is what a form names: what was typed, or a repository and tag, or a digest.
+func (q Quarantine) target(value func(name string) string) (decision.QuarantineRequest, error) {
+	if typed := strings.TrimSpace(value("image")); typed != "" {
+		if digest, err := inventory.ParseDigest(typed); err == nil {
+			return decision.QuarantineRequest{Digest: digest}, nil
 		}
-		_, err = q.Door.Quarantine(r.Context(), inventory.ActorFrom(r.Context()), request)
-	}
-	if e, ok := asError(err); ok && e.Kind == inventory.Invalid {
-		p, err := q.Images.page(r, digest, repository)
+		repository, at, err := q.Locate(typed)
 		if err != nil {
-			return err
+			return decision.QuarantineRequest{}, err
 		}
-		form.Problem = e.Message
-		p.QuarantineForm = form
-		p.Frame.Path = views.ImageURL(repository, digest)
-		return show(w, r, http.StatusUnprocessableEntity, p)
+		if digest, err := inventory.ParseDigest(at); err == nil {
+			return decision.QuarantineRequest{Digest: digest}, nil
+		}
+		return decision.QuarantineRequest{Repository: repository, Tag: at}, nil
+	}
+	if tag := value("tag"); tag != "" {
+		return decision.QuarantineRequest{Repository: value("repository"), Tag: tag}, nil
+	}
+	digest, err := inventory.ParseDigest(value("digest"))
+	return decision.QuarantineRequest{Digest: digest}, err
+}
+
+// New is GET /quarantine/new: what would be held, and the form that holds it.
+func (q Quarantine) New(w http.ResponseWriter, r *http.Request) error {
+	if r.FormValue("image")+r.FormValue("tag")+r.FormValue("digest") == "" {
+		return q.form(w, r, http.StatusOK, decision.QuarantineRequest{}, "")
+	}
+	request, err := q.target(r.FormValue)
+	if e, ok := asError(err); ok && e.Kind == inventory.Invalid {
+		return q.form(w, r, http.StatusUnprocessableEntity, decision.QuarantineRequest{}, e.Message)
 	}
 	if err != nil {
 		return err
 	}
-	q.Notices.Notice(r.Context(), "Quarantined. It is not allowed anywhere until somebody releases it.")
-	http.Redirect(w, r, views.ImageURL(repository, digest), http.StatusSeeOther)
+	return q.form(w, r, http.StatusOK, request, "")
+}
+
+// form shows the form with what it would hold and what was typed.
+func (q Quarantine) form(w http.ResponseWriter, r *http.Request, status int, of decision.QuarantineRequest, problem string) error {
+	frame, _, err := q.frame(r, "Quarantine an image")
+	if err != nil {
+		return err
+	}
+	p := views.HoldPage{
+		Frame: frame, Typed: r.FormValue("image"), Repository: r.FormValue("repository"), Digest: r.FormValue("digest"),
+		Form: views.QuarantineForm{Tag: r.FormValue("tag"), Reason: r.FormValue("reason"), ExpiresAt: r.FormValue("expires_at"), Problem: problem},
+	}
+	if r.Method == http.MethodPost {
+		p.Frame.Path = "/quarantine/new"
+	}
+	if of.Digest != "" || of.Tag != "" {
+		impact, err := q.Door.PreviewQuarantine(r.Context(), frame.Actor, of)
+		if e, ok := asError(err); ok && e.Kind == inventory.Invalid {
+			if problem == "" {
+				p.Form.Problem, status = e.Message, http.StatusUnprocessableEntity
+			}
+		} else if err != nil {
+			return err
+		} else {
+			p.Impact, p.Of = &impact, inventory.Quarantine{Digest: of.Digest, Repository: of.Repository, Tag: of.Tag}
+		}
+	}
+	return show(w, r, status, p)
+}
+
+// Create is POST /quarantine. seen is what the form showed: when it would be
+// something else now, the form comes back with that.
+func (q Quarantine) Create(w http.ResponseWriter, r *http.Request) error {
+	request, err := q.target(r.PostFormValue)
+	if err == nil {
+		request.ExpiresAt, err = day(r.PostFormValue("expires_at"))
+	}
+	var made inventory.Quarantine
+	if err == nil {
+		request.Reason, request.Seen = r.PostFormValue("reason"), r.PostFormValue("seen")
+		made, err = q.Door.Quarantine(r.Context(), inventory.ActorFrom(r.Context()), request)
+	}
+	if e, ok := asError(err); ok && (e.Kind == inventory.Invalid || e.Kind == inventory.Conflict) {
+		return q.form(w, r, status(e.Kind), request, e.Message)
+	}
+	if err != nil {
+		return err
+	}
+	q.Notices.Notice(r.Context(), "Quarantined. No check lets it pass until somebody releases it.")
+	to := "/quarantine/" + made.ID
+	if digest, repository := inventory.Digest(r.PostFormValue("digest")), r.PostFormValue("repository"); digest != "" && repository != "" {
+		if _, err := q.Images.image(r.Context(), digest, repository); err == nil {
+			to = views.ImageURL(repository, digest)
+		}
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
+}
+
+// Show is GET /quarantine/{id}: what it holds, and what a release would let go.
+func (q Quarantine) Show(w http.ResponseWriter, r *http.Request) error {
+	return q.show(w, r, http.StatusOK, param(r, "id"), views.OneQuarantinePage{})
+}
+
+func (q Quarantine) show(w http.ResponseWriter, r *http.Request, status int, id string, p views.OneQuarantinePage) (err error) {
+	if p.Frame, _, err = q.frame(r, "Quarantine"); err != nil {
+		return err
+	}
+	if p.Quarantine, p.Impact, err = q.Door.PreviewRelease(r.Context(), p.Frame.Actor, id); err != nil {
+		return err
+	}
+	p.Frame.Path = "/quarantine/" + p.Quarantine.ID
+	return show(w, r, status, p)
 }
 
 // Release is POST /quarantine/{id}/release.
@@ -95,21 +174,39 @@ func (q Quarantine) Release(w http.ResponseWriter, r *http.Request) error {
 	id, reason := param(r, "id"), r.PostFormValue("reason")
 	err := q.Door.Release(r.Context(), inventory.ActorFrom(r.Context()), id, reason)
 	if e, ok := asError(err); ok && (e.Kind == inventory.Invalid || e.Kind == inventory.Conflict) {
-		p, err := q.page(r)
-		if err != nil {
-			return err
-		}
-		p.Refused, p.Problem, p.Reason = id, e.Message, reason
-		if e.Kind == inventory.Conflict { // it is no longer among those that stand, with the form
-			p.Frame.Flash = &views.Flash{Problem: true, Message: e.Message}
-		}
-		p.Frame.Path = "/quarantine"
-		return show(w, r, status(e.Kind), p)
+		return q.show(w, r, status(e.Kind), id, views.OneQuarantinePage{Problem: e.Message, Reason: reason})
 	}
 	if err != nil {
 		return err
 	}
-	q.Notices.Notice(r.Context(), "Released. Its own signatures decide again.")
+	q.Notices.Notice(r.Context(), "Released. Its own signatures decide again, where nothing else holds it.")
 	http.Redirect(w, r, "/quarantine", http.StatusSeeOther)
+	return nil
+}
+
+// End is POST /quarantine/{id}/end: another end for it. seen is the one shown.
+func (q Quarantine) End(w http.ResponseWriter, r *http.Request) error {
+	id := param(r, "id")
+	request := decision.EndRequest{ID: id, Reason: r.PostFormValue("reason")}
+	until, err := day(r.PostFormValue("expires_at"))
+	if err == nil {
+		request.ExpiresAt = until
+		if seen := r.PostFormValue("seen"); seen != "" {
+			at, bad := time.Parse(time.RFC3339Nano, seen)
+			if bad != nil {
+				at = time.Time{} // no end that there is: the form is shown again
+			}
+			request.Seen = &at
+		}
+		_, err = q.Door.ChangeEnd(r.Context(), inventory.ActorFrom(r.Context()), request)
+	}
+	if e, ok := asError(err); ok && (e.Kind == inventory.Invalid || e.Kind == inventory.Conflict) {
+		return q.show(w, r, status(e.Kind), id, views.OneQuarantinePage{EndProblem: e.Message, EndReason: request.Reason, EndDay: r.PostFormValue("expires_at")})
+	}
+	if err != nil {
+		return err
+	}
+	q.Notices.Notice(r.Context(), "The quarantine has another end now.")
+	http.Redirect(w, r, "/quarantine/"+id, http.StatusSeeOther)
 	return nil
 }

@@ -280,6 +280,21 @@ func lostSignatures() []inventory.LostSignature {
 	return []inventory.LostSignature{{Registry: "local", Repository: "team-payments/api", Digest: digest(1), Tags: []string{"v1"}, Status: inventory.Unsigned, At: *ago(time.Hour)}}
 }
 
+func holdImpactSample() *inventory.HoldImpact {
+	other := quarantines()[1]
+	return &inventory.HoldImpact{
+		Digests: 60, Holds: []inventory.Hold{
+			{Digest: digest(1), Because: inventory.HeldByTag, Since: now}, {Digest: digest(2), Because: inventory.HeldAsPlatform, Of: digest(1), Platform: "linux/arm64/v8", Since: now},
+			{Digest: digest(3), Because: inventory.HeldForPlatform, Of: digest(2), Platform: markup, Since: now},
+		},
+		Counts: inventory.Counts{Images: 12, ByStatus: map[inventory.Status]int{inventory.Trusted: 7, inventory.Unsigned: 5}, Quarantined: 2},
+		Free:   inventory.Counts{Images: 10, ByStatus: map[inventory.Status]int{inventory.Trusted: 6, inventory.Unsigned: 4}}, Others: []inventory.Quarantine{other},
+		Teams: []inventory.NamedCount{{Name: "payments", Images: 9}, {Name: inventory.NoTeam, Images: 3}}, Registries: []inventory.NamedCount{{Name: "local", Images: 12}},
+		Repositories: []inventory.NamedCount{{Name: "local/" + markup, Images: 2}, {Name: "local/" + bidi, Images: 1}}, RepositoryCount: 9,
+		Tags: []string{"local/team-payments/api:v1", "local/x:" + markup}, TagCount: 14, Examples: images40()[:3],
+	}
+}
+
 func signerPage(s inventory.Signer) SignerPage {
 	return SignerPage{Frame: frame(s.Name, s.ID.Path()), Signer: s, Images: images40()[:3], Teams: []string{"payments", inventory.NoTeam}, Approvers: 2}
 }
@@ -324,7 +339,14 @@ func samples() []sample {
 	unverifiable := images40()[3]
 	unverifiable.Signatures = []inventory.Signature{{Format: inventory.FormatSimpleSigning, Manifest: digest(9), Outcome: inventory.OutcomeUnverifiable, Reason: inventory.ReasonKeyUnknown, Message: "Signed with a key nobody registered.", Signer: &known}}
 	refused := image(heldImage())
-	refused.QuarantineForm = QuarantineForm{Tag: markup, Reason: markup, ExpiresAt: "2026-01-01", Problem: "The last day has passed."}
+	refused.Image.Quarantine.Hold = &inventory.Hold{Digest: refused.Image.Digest, Because: inventory.HeldForPlatform, Of: digest(3), Platform: markup, Since: now}
+	would := HoldPage{Frame: frame("Quarantine an image", "/quarantine/new"), Of: inventory.Quarantine{Repository: "local/" + markup, Tag: markup}, Typed: markup,
+		Form: QuarantineForm{Tag: markup, Reason: markup, ExpiresAt: "2026-01-01", Problem: "When you looked, this was 4 images in use with 2 digests, 2 of them trusted; now it is 12 images in use with 3 digests, 7 of them trusted. Nothing was held. Look at what is shown now, then confirm again."}, Impact: holdImpactSample()}
+	let := OneQuarantinePage{Frame: frame("Quarantine", "/quarantine/q1"), Quarantine: quarantines()[0], Impact: *holdImpactSample()}
+	letNot := let
+	letNot.Problem, letNot.Reason, letNot.EndProblem, letNot.EndReason, letNot.EndDay = "Say why.", markup, "That is when it ends already.", markup, "2026-01-01"
+	gone := let
+	gone.Quarantine.ReleasedAt, gone.Quarantine.ReleasedBy, gone.Quarantine.ReleasedReason = ago(time.Hour), "Sam", markup
 
 	inbox := SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Signers: []inventory.Signer{keyless(), company(inventory.Pending), *dctSignature().Signer, key(4, "etl key", inventory.Pending), nasty()}, Counts: map[inventory.Standing]int{inventory.Pending: 3, inventory.Approved: 4, inventory.Revoked: 1}, Next: "c"}
 	inbox.Frame.Actor.Role = inventory.Reviewer
@@ -422,7 +444,9 @@ func samples() []sample {
 		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-stripped", image(strippedImage())}, {"image-nasty", refused},
 		{"signers", inbox}, {"signers-narrow-nothing", narrowInbox}, {"signers-ending", ending}, {"signer-odd", oddOne}, {"signers-well", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1}}, {"signers-none", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Filter: inventory.SignerFilter{Standing: inventory.Revoked}}}, {"signers-no-registry", SignersPage{Frame: frame("Signers", "/signers")}},
 		{"signer", decide}, {"signer-moved", moved}, {"signer-proposed", proposed}, {"signer-approved", watched}, {"signer-widened", widenedPage()}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
-		{"quarantine", QuarantinePage{Frame: noisy, Registries: 1, Standing: quarantines(), Released: []inventory.Quarantine{{ID: "q0", Digest: digest(3), Reason: "A mistake.", By: "Sam", At: *ago(90 * time.Hour), ReleasedAt: ago(80 * time.Hour), ReleasedBy: "Sam", ReleasedReason: markup}}, Next: "c", Refused: "q2", Problem: "A reason is needed."}},
+		{"quarantine", QuarantinePage{Frame: noisy, Registries: 1, Standing: quarantines(), Released: []inventory.Quarantine{{ID: "q0", Digest: digest(3), Reason: "A mistake.", By: "Sam", At: *ago(90 * time.Hour), ReleasedAt: ago(80 * time.Hour), ReleasedBy: "Sam", ReleasedReason: markup}}, Next: "c"}},
+		{"hold", would}, {"hold-new", HoldPage{Frame: frame("Quarantine an image", "/quarantine/new"), Typed: markup, Form: QuarantineForm{Problem: "It is in no configured registry."}}},
+		{"quarantine-one", let}, {"quarantine-refused", letNot}, {"quarantine-over", gone},
 		{"quarantine-well", QuarantinePage{Frame: frame("Quarantine", "/quarantine"), Registries: 1}},
 		{"registries", RegistriesPage{Frame: frame("Registries", "/registries"), Registries: registryList(), Failing: map[string][]inventory.Repository{markup: {{Registry: markup, Name: bidi, NextDueAt: now.Add(time.Minute), Failing: &inventory.Failure{Reason: inventory.ReasonRegistryDenied, Message: markup, Since: *ago(time.Hour), At: now}}}}}},
 		{"registries-no-registry", RegistriesPage{Frame: frame("Registries", "/registries")}},

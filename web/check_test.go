@@ -30,17 +30,19 @@ func (peers) Alone(context.Context, string, string, inventory.Digest) (inventory
 func (peers) TrustRevision(context.Context, string) (int64, error) { return 1, nil }
 
 func (w *world) gate() *check.Gate {
-	return check.New(w.db, peers{}, func(typed string) (check.Place, error) {
-		rest, ok := strings.CutPrefix(typed, "local/")
-		if !ok {
-			return check.Place{}, inventory.Errorf(inventory.Invalid, "%q is in no configured registry.", inventory.Visible(typed))
-		}
-		repository, at, _ := strings.Cut(rest, "@")
-		if at == "" {
-			repository, at, _ = strings.Cut(rest, ":")
-		}
-		return check.Place{Registry: "local", Repository: repository, At: at, Interval: 3600e9}, nil
-	}, check.Options{Clock: func() time.Time { return noon }})
+	return check.New(w.db, peers{}, located, check.Options{Clock: func() time.Time { return noon }})
+}
+
+func located(typed string) (check.Place, error) {
+	rest, ok := strings.CutPrefix(typed, "local/")
+	if !ok {
+		return check.Place{}, inventory.Errorf(inventory.Invalid, "%q is in no configured registry.", inventory.Visible(typed))
+	}
+	repository, at, _ := strings.Cut(rest, "@")
+	if at == "" {
+		repository, at, _ = strings.Cut(rest, ":")
+	}
+	return check.Place{Registry: "local", Repository: repository, At: at, Interval: 3600e9}, nil
 }
 
 func TestAPI_check(t *testing.T) {
@@ -93,4 +95,10 @@ func TestAPI_check(t *testing.T) {
 	if lines := w.log.errors(); len(lines) > 0 {
 		t.Errorf("errors were logged: %s", lines)
 	}
+}
+
+// locatedAt is located, for the pages.
+func locatedAt(typed string) (repository, at string, err error) {
+	place, err := located(typed)
+	return "local/" + place.Repository, place.At, err
 }

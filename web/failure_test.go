@@ -34,6 +34,18 @@ func (b broken) Decide(context.Context, inventory.Actor, decision.SignerRequest)
 func (b broken) EndProposal(context.Context, inventory.Actor, decision.ProposalRequest) (inventory.Decision, error) {
 	return inventory.Decision{}, b.fail()
 }
+func (b broken) PreviewQuarantine(context.Context, inventory.Actor, decision.QuarantineRequest) (inventory.HoldImpact, error) {
+	return inventory.HoldImpact{}, b.fail()
+}
+
+func (b broken) PreviewRelease(context.Context, inventory.Actor, string) (inventory.Quarantine, inventory.HoldImpact, error) {
+	return inventory.Quarantine{}, inventory.HoldImpact{}, b.fail()
+}
+
+func (b broken) ChangeEnd(context.Context, inventory.Actor, decision.EndRequest) (inventory.Quarantine, error) {
+	return inventory.Quarantine{}, b.fail()
+}
+
 func (b broken) Quarantine(context.Context, inventory.Actor, decision.QuarantineRequest) (inventory.Quarantine, error) {
 	return inventory.Quarantine{}, b.fail()
 }

@@ -49,6 +49,10 @@ func (w *world) forms(held inventory.Quarantine) map[string]form {
 			target: "/quarantine/" + held.ID + "/release", fields: url.Values{"reason": {"false alarm"}},
 			goes: "/quarantine", notice: "Released.", action: "image.release", object: string(digest(7)), refused: held.ID,
 		},
+		"/quarantine/{id}/end": {
+			target: "/quarantine/" + held.ID + "/end", fields: url.Values{"reason": {"not fixed yet"}, "expires_at": {"2027-01-31"}, "seen": {""}},
+			goes: "/quarantine/" + held.ID, notice: "another end", action: "image.quarantine_end", object: string(digest(7)), refused: held.ID,
+		},
 		"/registries/{name}/sync":   {target: "/registries/local/sync", goes: "/registries", notice: "The sync of local starts now.", action: "registry.sync", object: "local", refused: "local"},
 		"/registries/{name}/cancel": {target: "/registries/local/cancel", goes: "/registries", notice: "The sync of local is cancelled.", action: "registry.cancel", object: "local", refused: "local"},
 		"/auth/logout":              {target: "/auth/logout", goes: "/signin?signed_out=1", open: true, action: "session.end", object: w.subject(reviewer)},
@@ -287,7 +291,7 @@ func TestEveryForm_readsTheBodyAndNotTheAddress(t *testing.T) {
 		if f.open || len(f.fields) == 0 {
 			w.Skip("has no field that decides")
 		}
-		for _, name := range []string{"decision", "reason", "revision", "repositories", "digest", "repository"} {
+		for _, name := range []string{"decision", "reason", "revision", "repositories", "digest"} {
 			if !f.fields.Has(name) {
 				continue
 			}
@@ -342,4 +346,13 @@ func TestEveryForm_isUnmovedByAnotherContentType(t *testing.T) {
 		}
 		w.unchanged(before, "another Content-Type")
 	})
+}
+
+func TestQuarantine_isOfWhatTheBodyNames(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.fill()
+	w.post(reviewer, "/quarantine?repository=local/pay/api&tag=v1&image=local/pay/api:v1", url.Values{"digest": {string(digest(3))}, "reason": {"leaks"}})
+	if i, err := w.db.Image(t.Context(), "local", "pay/web", digest(3), noon); err != nil || i.Quarantine == nil || i.Quarantine.Digest != digest(3) {
+		t.Errorf("the address says what is held: %+v, %v", i.Quarantine, err)
+	}
 }

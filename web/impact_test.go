@@ -35,11 +35,11 @@ func TestSigner_showsWhatADecisionWouldChangeBeforeItIsMade(t *testing.T) {
 	if page = ask(reviewer, keyless.ID, url.Values{"decision": {"reject"}, "revision": {"0"}}); !page.says("No image in use changes its status.") {
 		t.Error(page.body)
 	}
-	// The same image in two repositories, one of them held.
+	// The same image in two repositories; held by a tag of one, it is held in both.
 	if _, err := w.door.Quarantine(t.Context(), inventory.Actor{Name: second, Role: inventory.Reviewer}, decision.QuarantineRequest{Repository: "local/pay/copy", Tag: "v1", Reason: "odd"}); err != nil {
 		t.Fatal(err)
 	}
-	if page = ask(reviewer, approved.ID, url.Values{"decision": {"revoke"}, "revision": {"1"}}); !page.says("2 images in 1 team become unapproved; 1 of them stays quarantined.") {
+	if page = ask(reviewer, approved.ID, url.Values{"decision": {"revoke"}, "revision": {"1"}}); !page.says("2 images in 1 team become unapproved; 2 of them stay quarantined.") {
 		t.Error(page.body)
 	}
 	if got := len(w.entries()); got != before+1 || w.signer(keyless.ID).Revision != 0 {

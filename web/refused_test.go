@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-chi/chi/v5"
+
 	"signboard/inventory"
+	"signboard/views"
 )
 
 // with is a form with other values; an empty one takes a field away.
@@ -137,10 +140,11 @@ func TestQuarantine_thatIsRefusedComesBackAsTyped(t *testing.T) {
 		"a day that is gone":    {with(f.fields, "expires_at", "2026-01-01"), "future", "leaks", 422},
 		"the end of time":       {with(f.fields, "expires_at", "9999-12-31"), "too far away", "leaks", 422},
 		"no digest":             {with(f.fields, "digest", ""), "is not a digest", "", 422},
+		"what was seen is over": {with(f.fields, "seen", "1-30-20", "expires_at", "2027-03-04"), "When you looked, this was 30 images in use with 1 digest, 20 of them trusted; now it is 1 image in use with 1 digest, 0 of them trusted.", "2027-03-04", 409},
+		"what is held already":  {with(f.fields, "digest", string(digest(7)), "repository", "local/ops/base"), "already holds exactly this", "leaks", 409},
+		"a registry of nobody":  {with(f.fields, "repository", "none/app", "tag", "v1"), "There is no registry called", "", 422},
 		"half a digest":         {with(f.fields, "digest", "sha256:abc"), "is not a digest", "", 422},
-		"an unknown repository": {with(f.fields, "repository", "local/none", "reason", ""), "", "", 404},
-		"no repository":         {with(f.fields, "repository", "", "reason", ""), "is not a repository", "", 422},
-		"an unknown image":      {with(f.fields, "digest", string(digest(99)), "reason", ""), "", "", 404},
+		"no repository":         {with(f.fields, "repository", "", "tag", "v1"), "Say what to quarantine", "", 422},
 	} {
 		a := w.post(reviewer, f.target, c.fields)
 		if a.StatusCode != c.status || !a.says(c.says) {
@@ -153,23 +157,76 @@ func TestQuarantine_thatIsRefusedComesBackAsTyped(t *testing.T) {
 	w.unchanged(before, "a refused quarantine")
 }
 
-func TestQuarantine_ofWhatIsntThereIsRefused(t *testing.T) {
+// What nobody has seen yet can be held: it is, from its first sighting.
+func TestQuarantine_ofWhatIsntThereYet(t *testing.T) {
 	w := newWorld(t, plan{})
-	_, held := w.fill()
-	f := w.forms(held)["/quarantine"]
-	w.cookie(reviewer)
-	before := w.snapshot()
-	for name, fields := range map[string]url.Values{
-		"an unknown image":      with(f.fields, "digest", string(digest(99))),
-		"an unknown repository": with(f.fields, "repository", "local/none"),
-		"another repository":    with(f.fields, "repository", "local/ops/base"),
-		"no repository":         with(f.fields, "repository", ""),
+	w.fill()
+	for typed, says := range map[string]string{
+		string(digest(99)):              "It would be held from its first sighting.",
+		"local/pay/none:v1":             "Nothing yet: nobody has seen the tag.",
+		"local/x@" + string(digest(98)): "It would be held from its first sighting.",
+		"local/pay/api:v1":              "2 images in 2 repositories would be held, 2 of them trusted now.",
 	} {
-		if a := w.post(reviewer, f.target, fields); a.StatusCode != http.StatusNotFound && a.StatusCode != http.StatusUnprocessableEntity {
-			t.Errorf("%s: %d to %q", name, a.StatusCode, a.Header.Get("Location"))
+		a := w.get(reviewer, "/quarantine/new?image="+url.QueryEscape(typed))
+		if a.StatusCode != http.StatusOK || !a.says(says) || !a.says("POST /api/v1/check") {
+			t.Errorf("%s: %d, without %q: %s", typed, a.StatusCode, says, text(a.body))
+			continue
+		}
+		_, rest, _ := strings.Cut(a.body, `name="seen" value="`)
+		seen, _, _ := strings.Cut(rest, `"`)
+		a = w.post(reviewer, "/quarantine", url.Values{"image": {typed}, "seen": {seen}, "reason": {"bad news"}})
+		to := a.Header.Get("Location")
+		if a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(to, "/quarantine/") {
+			t.Errorf("%s: %d to %q: %s", typed, a.StatusCode, to, text(a.body))
+			continue
+		}
+		if a = w.get(reviewer, to); !a.says("bad news") || !a.says("Release") {
+			t.Errorf("%s: its page says %s", typed, text(a.body))
 		}
 	}
-	w.unchanged(before, "a quarantine of nothing")
+	if a := w.get(viewer, "/quarantine"); !a.says("nothing yet") {
+		t.Errorf("a tag of nobody's doesn't say so: %s", text(a.body))
+	}
+	for typed, says := range map[string]string{"elsewhere.test/x:v1": "is in no configured registry", "sha256:abc": "", "none": "is in no configured registry"} {
+		if a := w.get(reviewer, "/quarantine/new?image="+url.QueryEscape(typed)); a.StatusCode != http.StatusUnprocessableEntity || !a.says(says) {
+			t.Errorf("%s: %d: %s", typed, a.StatusCode, text(a.body))
+		}
+	}
+}
+
+// Where the pages say that a quarantine is enforced, it is: and nowhere else is
+// asked before an image runs.
+func TestEnforcement_isSaidAsItIs(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.fill()
+	asks := map[string]func() bool{
+		"POST /api/v1/check": func() bool {
+			a := w.json(viewer, http.MethodPost, "/api/v1/check", `{"images":["local/ops/base@`+string(digest(7))+`"]}`)
+			return strings.Contains(a.body, `"allowed":false`) && strings.Contains(a.body, `"reason":"quarantined"`)
+		},
+		"signboard check": nil, // cmd/signboard's TestCheck holds that it refuses; it asks the same gate
+	}
+	for _, by := range views.EnforcedBy {
+		refuses, known := asks[by]
+		if !known || refuses != nil && !refuses() {
+			t.Errorf("%s is said to refuse what is held, and doesn't", by)
+		}
+		delete(asks, by)
+	}
+	for by := range asks {
+		t.Errorf("%s refuses, and the pages don't say so", by)
+	}
+	w.must(chi.Walk(w.handler.(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		if strings.Contains(route, "admi") || strings.Contains(route, "webhook") || strings.Contains(route, "validat") {
+			t.Errorf("%s %s is asked by clusters: the pages say that there is no such thing", method, route)
+		}
+		return nil
+	}))
+	for _, target := range []string{"/quarantine", "/quarantine/new", views.ImageURL("local/ops/base", digest(7))} {
+		if a := w.get(viewer, target); !a.says("Where it is only recorded") || !a.says("signboard check") {
+			t.Errorf("%s doesn't say where it is enforced", target)
+		}
+	}
 }
 
 func TestRelease_thatIsRefusedComesBackAsTyped(t *testing.T) {
@@ -201,7 +258,7 @@ func TestRelease_refusesWhenSomebodyReleasedMeanwhile(t *testing.T) {
 	w.cookie(reviewer)
 	before := w.snapshot()
 	a := w.post(reviewer, f.target, f.fields)
-	if a.StatusCode != http.StatusConflict || !a.says("This quarantine no longer stands.") || !a.says("I was first") {
+	if a.StatusCode != http.StatusConflict || !a.says("This quarantine no longer stands: Eric released it on") || !a.says("I was first") {
 		t.Errorf("%d: %s", a.StatusCode, text(a.body))
 	}
 	w.unchanged(before, "a second release")
@@ -218,11 +275,12 @@ func TestSync_ofAnUnknownRegistryIsNotFound(t *testing.T) {
 
 func TestPage_offersOnlyWhatThePersonMayDo(t *testing.T) {
 	w := newWorld(t, plan{})
-	approved, _ := w.fill()
+	approved, held := w.fill()
 	for person, may := range map[string]bool{viewer: false, reviewer: true, admin: true} {
 		for target, offers := range map[string]string{
-			approved.ID.Path(): `action="` + approved.ID.Path() + `/decisions"`, "/quarantine": `/release"`, "/registries": `action="/registries/local/sync"`,
-			"/images/" + string(digest(3)) + "?repository=local/pay/web": `action="/quarantine"`,
+			approved.ID.Path(): `action="` + approved.ID.Path() + `/decisions"`, "/quarantine/" + held.ID: `/release"`, "/quarantine": `action="/quarantine/new"`, "/registries": `action="/registries/local/sync"`,
+			"/images/" + string(digest(3)) + "?repository=local/pay/web": `action="/quarantine/new"`,
+			"/quarantine/new?digest=" + string(digest(3)):                `action="/quarantine"`,
 		} {
 			if got := strings.Contains(w.get(person, target).body, offers); got != may {
 				t.Errorf("%s offers %s the form %s: %v", target, person, offers, got)

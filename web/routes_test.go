@@ -63,6 +63,10 @@ func visits(approved inventory.Signer) []visit {
 		{"/signers/{id}", keyless.ID.Path(), viewer, 200, page, "release.yml of org/app · Signboard", string(keyless.ID)},
 		{"/signers/{id}", "/signers/key:none", viewer, 404, page, "Not found · Signboard", "This signer isn't known here."},
 		{"/quarantine", "/quarantine", viewer, 200, page, "Quarantine · Signboard", "holds a secret"},
+		{"/quarantine/new", "/quarantine/new", viewer, 200, page, "Quarantine an image · Signboard", "What should be held back?"},
+		{"/quarantine/new", "/quarantine/new?digest=" + string(digest(3)) + "&repository=local/x", viewer, 200, page, "Quarantine an image · Signboard", "1 image in 1 repository would be held, none of them trusted now."},
+		{"/quarantine/new", "/quarantine/new?repository=none/x&tag=v1", viewer, 422, page, "Quarantine an image · Signboard", "There is no registry called"},
+		{"/quarantine/{id}", "/quarantine/none", viewer, 404, page, "Not found · Signboard", "There is no such quarantine."},
 		{"/teams", "/teams", viewer, 200, page, "Teams · Signboard", "4 images of 8 belong to no team."},
 		{"/teams/{name}", "/teams/payments", viewer, 200, page, "payments · Signboard", "1 image of your team is not signed."},
 		{"/teams/{name}", "/teams/payments", admin, 200, page, "payments · Signboard", "1 image of payments is not signed."},
@@ -140,13 +144,13 @@ func TestEveryPage_answersItsQuestion(t *testing.T) {
 
 // posts are the POSTs of the table, each of which has its own tests.
 var posts = []string{
-	"/signers/{id}/decisions", "/quarantine", "/quarantine/{id}/release", "/registries/{name}/sync", "/registries/{name}/cancel", "/tokens/{id}/revoke", "/auth/logout", "/theme",
+	"/signers/{id}/decisions", "/quarantine", "/quarantine/{id}/release", "/quarantine/{id}/end", "/registries/{name}/sync", "/registries/{name}/cancel", "/tokens/{id}/revoke", "/auth/logout", "/theme",
 }
 
 // writes are the API's calls that aren't a GET, tested in write_test.go and
 // check_test.go.
 var writes = []string{
-	"POST /api/v1/signers/{id}/preview", "POST /api/v1/signers/{id}/decisions", "DELETE /api/v1/signers/{id}/decisions/{decision}", "POST /api/v1/quarantines", "DELETE /api/v1/quarantines/{id}",
+	"POST /api/v1/signers/{id}/preview", "POST /api/v1/signers/{id}/decisions", "DELETE /api/v1/signers/{id}/decisions/{decision}", "POST /api/v1/quarantines", "POST /api/v1/quarantines/preview", "DELETE /api/v1/quarantines/{id}",
 	"POST /api/v1/registries/{name}/sync", "POST /api/v1/registries/{name}/cancel", "POST /api/v1/check",
 }
 

@@ -174,7 +174,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Overview:   handlers.Overview{Pages: pages, Store: w.db, Signers: w.db, Quarantines: w.db, Roots: roots},
 		Image:      image,
 		Signer:     handlers.Signer{Pages: pages, Store: w.db, Images: w.db, Door: sparing, Approvers: w.door.Approvers},
-		Quarantine: handlers.Quarantine{Pages: pages, Store: w.db, Images: image, Door: w.door},
+		Quarantine: handlers.Quarantine{Pages: pages, Store: w.db, Images: image, Door: w.door, Locate: locatedAt},
 		Team:       handlers.Team{Pages: pages, Store: w.db},
 		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: w.db, Signers: w.db, Quarantines: w.db, Audit: w.db, Coverage: w.db}),
 		Registry:   handlers.Registry{Pages: pages, Store: w.db, Door: w.door, Live: w.live, Sessions: people},

@@ -240,3 +240,27 @@ func TestAPI_startsAndEndsASync(t *testing.T) {
 	w.json(reviewer, "POST", "/api/v1/registries/none/sync", "").problem(t, 404)
 	w.json(viewer, "POST", "/api/v1/registries/local/sync", "").problem(t, 403)
 }
+
+func TestAPI_quarantineIsPreviewedAndBound(t *testing.T) {
+	w := newWorld(t, plan{})
+	w.fill()
+	target := `"repository":"local/pay/api","tag":"v1"`
+	seen := w.json(viewer, "POST", "/api/v1/quarantines/preview", "{"+target+"}").object(t)
+	if seen["images"] != 2.0 || seen["seen"] != "1-2-2" || fmt.Sprint(seen["digests"]) != fmt.Sprintf("[%s]", digest(1)) || fmt.Sprint(seen["by_status"].(map[string]any)["trusted"]) != "2" {
+		t.Errorf("the preview is %v", seen)
+	}
+	hold := func(seen string) answer {
+		return w.json(reviewer, "POST", "/api/v1/quarantines", fmt.Sprintf(`{%s,"reason":"leaks","seen":%q}`, target, seen))
+	}
+	if detail := hold("1-9-9").problem(t, 409); !strings.Contains(detail, "this was 9 images") || !strings.Contains(detail, "now it is 2 images") {
+		t.Error(detail)
+	}
+	made := hold("1-2-2")
+	if o := made.object(t); made.StatusCode != http.StatusCreated || o["images"] != 2.0 || fmt.Sprint(o["digests"]) != fmt.Sprintf("[%s]", digest(1)) {
+		t.Errorf("%d %s", made.StatusCode, made.body)
+	}
+	if a := w.get(viewer, "/api/v1/images/"+string(digest(1))+"?repository=local/pay/api"); !strings.Contains(a.body, `"because":{"kind":"tag","since":"`) || strings.Contains(a.body, `"images":0`) {
+		t.Errorf("the image says %s", a.body)
+	}
+	w.json(viewer, "POST", "/api/v1/quarantines/preview", `{"repository":"none/x","tag":"v1"}`).problem(t, 422)
+}

@@ -55,6 +55,13 @@ func (c *Config) locate(typed string) (reference, error) {
 	return r, nil
 }
 
+// locatePlace is locate for the pages: the repository as registry/repository, and
+// the tag or digest.
+func (c *Config) locatePlace(typed string) (repository, at string, err error) {
+	r, err := c.locate(typed)
+	return r.registry.Name + "/" + r.repository, r.at, err
+}
+
 // match finds the registry that a name begins with, by its host before its name
 // in the configuration. Of several at one host it is the first that the
 // repository is configured for.

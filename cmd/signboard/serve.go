@@ -165,7 +165,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Overview:   handlers.Overview{Pages: pages, Store: a.store, Signers: a.store, Quarantines: a.store, Roots: a.trustRoots},
 		Image:      image,
 		Signer:     handlers.Signer{Pages: pages, Store: a.store, Images: a.store, Door: sparing, Approvers: c.Review.Approvers},
-		Quarantine: handlers.Quarantine{Pages: pages, Store: a.store, Images: image, Door: a.door},
+		Quarantine: handlers.Quarantine{Pages: pages, Store: a.store, Images: image, Door: a.door, Locate: c.locatePlace},
 		Team:       handlers.Team{Pages: pages, Store: a.store},
 		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: a.store, Signers: a.store, Quarantines: a.store, Audit: a.store, Coverage: a.store}),
 		Registry:   handlers.Registry{Pages: pages, Store: a.store, Door: a.door, Live: a.live, Sessions: people},

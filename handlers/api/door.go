@@ -24,6 +24,8 @@ type SignerDoor interface {
 
 // QuarantineDoor is for holding and releasing images.
 type QuarantineDoor interface {
+	// PreviewQuarantine only looks.
+	PreviewQuarantine(ctx context.Context, actor inventory.Actor, r decision.QuarantineRequest) (inventory.HoldImpact, error)
 	Quarantine(ctx context.Context, actor inventory.Actor, r decision.QuarantineRequest) (inventory.Quarantine, error)
 	Release(ctx context.Context, actor inventory.Actor, id, reason string) error
 }

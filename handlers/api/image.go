@@ -161,6 +161,7 @@ func NewImage(i inventory.Image, address string) Image {
 	}
 	if i.Quarantine != nil {
 		q := NewQuarantine(*i.Quarantine)
+		q.Digests, q.Images = nil, nil
 		image.Quarantine = &q
 	}
 	return image

@@ -84,9 +84,14 @@ func (s *surface) holds() {
 	call(s, huma.Operation{
 		Method: http.MethodPost, Path: "/quarantines", OperationID: "quarantine", Tags: []string{"Quarantines"}, DefaultStatus: http.StatusCreated,
 		Summary:     "Quarantine a digest, or whatever a tag points at",
-		Description: "Takes a reviewer. Give either a digest, or a repository and a tag. What is held is allowed nowhere, whatever its signatures say, until it is released or the quarantine ends.",
+		Description: "Takes a reviewer. Give either a digest, or a repository and a tag. What is held passes no check, whatever its signatures say, until it is released or the quarantine ends; the registry still hands it out. Exactly what is held already is a conflict, and so is another impact than was seen.",
 		Middlewares: s.may(inventory.DecideQuarantine),
 	}, s.quarantine, http.StatusConflict)
+	call(s, huma.Operation{
+		Method: http.MethodPost, Path: "/quarantines/preview", OperationID: "preview-quarantine", Tags: []string{"Quarantines"},
+		Summary:     "What a quarantine would hold",
+		Description: "Give either a digest, or a repository and a tag, as for the quarantine. Nothing is changed.",
+	}, s.previewQuarantine)
 	call(s, huma.Operation{
 		Method: http.MethodDelete, Path: "/quarantines/{id}", OperationID: "release", Tags: []string{"Quarantines"},
 		Summary:     "Release a quarantine",
@@ -102,19 +107,43 @@ func (s *surface) quarantine(ctx context.Context, in *struct {
 		Tag        string     `json:"tag,omitempty" maxLength:"200" doc:"Whatever it points at is held."`
 		Reason     string     `json:"reason" maxLength:"2000" doc:"Why. It stays in the audit log."`
 		ExpiresAt  *time.Time `json:"expires_at,omitempty" doc:"Without it, until somebody releases it."`
+		Seen       string     `json:"seen,omitempty" maxLength:"100" doc:"Of the preview. Without it, whatever is there is held."`
 	}
 }) (*answer[Quarantine], error) {
 	b := in.Body
-	if !readable(b.Digest + b.Repository + b.Tag + b.Reason) {
+	if !readable(b.Digest + b.Repository + b.Tag + b.Reason + b.Seen) {
 		return nil, errBody
 	}
 	made, err := s.Door.Quarantine(ctx, inventory.ActorFrom(ctx), decision.QuarantineRequest{
-		Digest: inventory.Digest(b.Digest), Repository: b.Repository, Tag: b.Tag, Reason: b.Reason, ExpiresAt: b.ExpiresAt,
+		Digest: inventory.Digest(b.Digest), Repository: b.Repository, Tag: b.Tag, Reason: b.Reason, ExpiresAt: b.ExpiresAt, Seen: b.Seen,
 	})
 	if err != nil {
 		return nil, err
 	}
+	if made, err = s.Quarantines.Quarantine(ctx, made.ID); err != nil {
+		return nil, err
+	}
 	return &answer[Quarantine]{NewQuarantine(made)}, nil
+}
+
+func (s *surface) previewQuarantine(ctx context.Context, in *struct {
+	Body struct {
+		Digest     string `json:"digest,omitempty" maxLength:"200" doc:"The image to hold in whatever repository."`
+		Repository string `json:"repository,omitempty" maxLength:"400" doc:"As registry/repository, with a tag."`
+		Tag        string `json:"tag,omitempty" maxLength:"200" doc:"Whatever it points at is held."`
+	}
+}) (*answer[HoldImpact], error) {
+	b := in.Body
+	if !readable(b.Digest + b.Repository + b.Tag) {
+		return nil, errBody
+	}
+	impact, err := s.Door.PreviewQuarantine(ctx, inventory.ActorFrom(ctx), decision.QuarantineRequest{
+		Digest: inventory.Digest(b.Digest), Repository: b.Repository, Tag: b.Tag,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &answer[HoldImpact]{NewHoldImpact(impact)}, nil
 }
 
 func (s *surface) release(ctx context.Context, in *struct {
