@@ -19,6 +19,7 @@ type ImageStore interface {
 	Facets(ctx context.Context, now time.Time) (inventory.Facets, error)
 	Image(ctx context.Context, registry, repository string, d inventory.Digest, now time.Time) (inventory.Image, error)
 	FindImages(ctx context.Context, d inventory.Digest) ([]inventory.Image, error)
+	Past(ctx context.Context, registry, repository string, d inventory.Digest, at, now time.Time) (inventory.Past, error)
 }
 
 // Image is the pages about images.
@@ -72,7 +73,25 @@ func (i Image) Show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return show(w, r, http.StatusOK, p)
+	code := http.StatusOK
+	if p.PastAsked = r.FormValue("at"); p.PastAsked != "" {
+		if code, err = i.past(r, &p); err != nil {
+			return err
+		}
+	}
+	return show(w, r, code, p)
+}
+
+// past answers what the image was at a moment.
+func (i Image) past(r *http.Request, p *views.ImagePage) (int, error) {
+	at, err := inventory.ParsePast(p.PastAsked, p.Frame.Now)
+	if e, ok := asError(err); ok && e.Kind == inventory.Invalid {
+		p.PastProblem = e.Message
+		return http.StatusUnprocessableEntity, nil
+	}
+	was, err := i.Store.Past(r.Context(), p.Image.Registry, p.Image.Repository, p.Image.Digest, at, p.Frame.Now)
+	p.Past = &was
+	return http.StatusOK, err
 }
 
 // find goes to the only repository that has a digest, or to the list of them.

@@ -170,14 +170,16 @@ type LostSignature struct {
 	At         time.Time
 }
 
-// Chapter is one entry of an image's timeline. One of Verdict, Move and Event
-// is set, or else its kind says it all.
+// Chapter is one entry of an image's timeline. One of Verdict, Move, Event
+// and Quarantine is set, or else its kind says it all.
 type Chapter struct {
 	At      time.Time
 	Kind    ChapterKind
 	Verdict *VerdictChange
 	Move    *TagMove
 	Event   *ImageEvent
+	// Quarantine is what held the image, with its Hold.
+	Quarantine *Quarantine
 }
 
 // ChapterKind says what a chapter tells.
@@ -187,6 +189,9 @@ const (
 	ChapterVerdict        ChapterKind = "verdict"
 	ChapterMove           ChapterKind = "move"
 	ChapterEvent          ChapterKind = "event"
+	ChapterHeld           ChapterKind = "held"
+	ChapterReleased       ChapterKind = "released"
+	ChapterRanOut         ChapterKind = "ran_out" // a quarantine came to its end
 	ChapterFirstSeen      ChapterKind = "first_seen"
 	ChapterUntagged       ChapterKind = "untagged"        // no tag points at the image any more
 	ChapterRepositoryGone ChapterKind = "repository_gone" // the registry doesn't list its repository
@@ -195,7 +200,7 @@ const (
 // Timeline is all that is known of what happened to an image, newest first.
 // Where not all of one kind was read, it ends before what would then be told
 // with gaps, and cut is set.
-func (i Image) Timeline() (chapters []Chapter, cut bool) {
+func (i Image) Timeline(now time.Time) (chapters []Chapter, cut bool) {
 	for n := range i.History {
 		chapters = append(chapters, Chapter{At: i.History[n].At, Kind: ChapterVerdict, Verdict: &i.History[n]})
 	}
@@ -205,6 +210,16 @@ func (i Image) Timeline() (chapters []Chapter, cut bool) {
 	for n := range i.TagMoves {
 		chapters = append(chapters, Chapter{At: i.TagMoves[n].At, Kind: ChapterMove, Move: &i.TagMoves[n]})
 	}
+	for n := range i.Holds {
+		q := &i.Holds[n]
+		chapters = append(chapters, Chapter{At: q.Hold.Since, Kind: ChapterHeld, Quarantine: q})
+		switch {
+		case q.ReleasedAt != nil:
+			chapters = append(chapters, Chapter{At: *q.ReleasedAt, Kind: ChapterReleased, Quarantine: q})
+		case q.ExpiresAt != nil && !now.Before(*q.ExpiresAt):
+			chapters = append(chapters, Chapter{At: *q.ExpiresAt, Kind: ChapterRanOut, Quarantine: q})
+		}
+	}
 	if i.GoneAt != nil {
 		chapters = append(chapters, Chapter{At: *i.GoneAt, Kind: ChapterUntagged})
 	}
@@ -213,7 +228,7 @@ func (i Image) Timeline() (chapters []Chapter, cut bool) {
 	}
 	chapters = append(chapters, Chapter{At: i.FirstSeen, Kind: ChapterFirstSeen})
 	// Of the same moment, what follows from another thing comes above it.
-	order := []ChapterKind{ChapterUntagged, ChapterRepositoryGone, ChapterVerdict, ChapterEvent, ChapterMove, ChapterFirstSeen}
+	order := []ChapterKind{ChapterUntagged, ChapterRepositoryGone, ChapterRanOut, ChapterReleased, ChapterHeld, ChapterVerdict, ChapterEvent, ChapterMove, ChapterFirstSeen}
 	slices.SortStableFunc(chapters, func(a, b Chapter) int {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)))
 	})

@@ -60,12 +60,12 @@ func TestTimeline_newestFirstAndWithoutGaps(t *testing.T) {
 		return kinds
 	}
 	want := []ChapterKind{ChapterUntagged, ChapterMove, ChapterVerdict, ChapterEvent, ChapterVerdict, ChapterMove, ChapterFirstSeen}
-	if got, cut := i.Timeline(); !slices.Equal(kinds(got), want) || cut {
+	if got, cut := i.Timeline(time.Now()); !slices.Equal(kinds(got), want) || cut {
 		t.Errorf("the timeline is %v, cut %v", kinds(got), cut)
 	}
 	from := day(5)
 	i.HistoryFrom = &from
-	if got, cut := i.Timeline(); !slices.Equal(kinds(got), want[:4]) || !cut {
+	if got, cut := i.Timeline(time.Now()); !slices.Equal(kinds(got), want[:4]) || !cut {
 		t.Errorf("of what was read the timeline is %v, cut %v", kinds(got), cut)
 	}
 }

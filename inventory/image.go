@@ -49,6 +49,7 @@ type Image struct {
 	History      []VerdictChange // the newest, newest first
 	TagMoves     []TagMove       // so, too
 	Events       []ImageEvent    // so, too
+	Holds        []Quarantine    // that held it or do, the latest first, each with its Hold
 	HistoryFrom  *time.Time      // set when older history wasn't read: from when on all of it was
 	Elsewhere    []Place
 

@@ -3,6 +3,7 @@ package views
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"signboard/inventory"
 	"signboard/views/ui"
@@ -14,8 +15,8 @@ const chaptersShown = 20
 
 // chapters divides an image's timeline into what is shown at once and what
 // isn't. cut says that there is more, which isn't here.
-func chapters(i inventory.Image) (latest, older []inventory.Chapter, cut bool) {
-	all, cut := i.Timeline()
+func chapters(i inventory.Image, now time.Time) (latest, older []inventory.Chapter, cut bool) {
+	all, cut := i.Timeline(now)
 	n := min(len(all), chaptersShown)
 	if len(all) <= chaptersShown+3 { // a click for a few is one too many
 		n = len(all)

@@ -17,6 +17,8 @@ type ImageStore interface {
 	Images(ctx context.Context, f inventory.ImageFilter, p inventory.Page, now time.Time) (inventory.ImageList, error)
 	Image(ctx context.Context, registry, repository string, d inventory.Digest, now time.Time) (inventory.Image, error)
 	FindImages(ctx context.Context, d inventory.Digest) ([]inventory.Image, error)
+	Past(ctx context.Context, registry, repository string, d inventory.Digest, at, now time.Time) (inventory.Past, error)
+	VerdictChanges(ctx context.Context, registry, repository string, d inventory.Digest, p inventory.Page) ([]inventory.VerdictChange, string, error)
 }
 
 // ImageFilter is the filter of a list of images.
@@ -54,6 +56,11 @@ func (s *surface) images() {
 		Summary:     "Show an image with all its evidence",
 		Description: "One image: its signatures and attestations with every check, and the chain from the image to the root of trust.",
 	}, s.showImage, http.StatusNotFound)
+	call(s, huma.Operation{
+		Method: http.MethodGet, Path: "/images/{digest}/history", OperationID: "show-image-history", Tags: []string{"Images"},
+		Summary:     "Show what an image was, and why",
+		Description: "What the verdict on an image was at a moment and what it rested on, as it was written down then, and the changes of its verdict that are kept, the newest first.",
+	}, s.showHistory, http.StatusNotFound)
 }
 
 func (s *surface) listImages(ctx context.Context, in *struct {

@@ -334,6 +334,7 @@ const (
 	shownVerdicts = 100
 	shownEvents   = 100
 	shownMoves    = 50
+	shownHolds    = 50
 )
 
 // historyOf fills in what happened to an image.
@@ -389,6 +390,9 @@ func historyOf(ctx context.Context, q database.Querier, r *imageRow, i *inventor
 	if err != nil {
 		return err
 	}
+	if i.Holds, err = holdsOf(ctx, q, r.Digest, shownHolds); err != nil {
+		return err
+	}
 	// A list that ends at its limit says nothing of what was before its end.
 	from := int64(0)
 	if n := len(i.History); n == shownVerdicts {
@@ -399,6 +403,9 @@ func historyOf(ctx context.Context, q database.Querier, r *imageRow, i *inventor
 	}
 	if n := len(i.TagMoves); n == shownMoves {
 		from = max(from, ms(i.TagMoves[n-1].At))
+	}
+	if n := len(i.Holds); n == shownHolds {
+		from = max(from, ms(i.Holds[n-1].Hold.Since))
 	}
 	if from > 0 {
 		at := timeOf(from)
