@@ -19,11 +19,12 @@ const (
 	leastJudged, mostJudged = 50, 4000
 	// judgeLease is how long other processes wait for one that died over this.
 	judgeLease = 5 * time.Second
+	judgeWait  = 500 * time.Millisecond
 )
 
 // Rejudge judges again, in bounded batches, every image whose verdict a
-// decision or the time has overtaken, and says how many it judged. It does
-// nothing while another process does so.
+// decision or the time has overtaken, and says how many it judged. While another
+// process does so it waits, so that nothing is left when it returns.
 func (s *Syncer) Rejudge(ctx context.Context) (judged int, err error) {
 	size, mine := 500, false
 	defer func() {
@@ -41,8 +42,15 @@ func (s *Syncer) Rejudge(ctx context.Context) (judged int, err error) {
 		if len(ids) == 0 {
 			return judged, nil
 		}
-		if mine, err = s.store.ClaimJudging(ctx, s.Owner, s.Clock(), judgeLease); err != nil || !mine {
+		if mine, err = s.store.ClaimJudging(ctx, s.Owner, s.Clock(), judgeLease); err != nil {
 			return judged, err
+		}
+		if !mine { // somebody does it, or died while they did
+			pause(ctx, judgeWait, nil)
+			if ctx.Err() != nil {
+				return judged, ctx.Err()
+			}
+			continue
 		}
 		n, err := s.rejudge(ctx, ids, &size)
 		judged += n
