@@ -265,7 +265,9 @@ func TestDecision_fromTheInboxToTheAudit(t *testing.T) {
 			}
 			// They approve, and the team's images turn trusted; the image outside doesn't.
 			rheas.records()
-			rheas.says("Approved.", "Compared in person.")
+			rheas.says("Approved.")
+			rheas.opens(signer)
+			rheas.says("Compared in person.")
 			rheas.becomes(image, "We trust this image")
 			rheas.becomes("/teams/payments", "2 of 2 images are trusted")
 			rheas.opens(outside)
@@ -288,7 +290,9 @@ func TestDecision_fromTheInboxToTheAudit(t *testing.T) {
 				t.Errorf("the impact of revoking is %q", says)
 			}
 			ravis.records()
-			ravis.says("Revoked.", "The pipeline was taken over.", ravi.name)
+			ravis.says("Revoked.")
+			ravis.opens(signer)
+			ravis.says("The pipeline was taken over.", ravi.name)
 			ravis.becomes(image, "revoked")
 			mayas.becomes("/", "0 of 5 images are trusted")
 
@@ -450,11 +454,15 @@ func TestDecision_emptiesAnInboxByKeyboard(t *testing.T) {
 			rheas.tabTo(`document.activeElement.matches("form[action$='/decisions'] button") && document.activeElement.textContent.includes("Record the decision")`)
 			rheas.followed(kb.Enter)
 		}
-		rheas.says(map[string]string{"approve": "Approved.", "reject": "Rejected."}[verb], "Known to us: "+names[left-1]+".")
+		rheas.says(map[string]string{"approve": "Approved.", "reject": "Rejected."}[verb])
 	}
 	rheas.opens("/signers")
 	rheas.says("No signer waits for a decision.")
 	rheas.becomes("/", fmt.Sprintf("%d of %d images are trusted", 10-2, 10))
+	rheas.opens("/audit")
+	for _, name := range names {
+		rheas.says("Known to us: " + name + ".")
+	}
 	rheas.clean("deciding by keyboard")
 	if out, code := o.audits(); code != 0 {
 		t.Errorf("audit verify ends with %d:\n%s", code, out)
