@@ -21,6 +21,8 @@ type SignerStore interface {
 	Matching(ctx context.Context, of inventory.SignerID, p inventory.IdentityPattern, first int, now time.Time) ([]inventory.SignerID, []inventory.Signer, error)
 	NextSigner(ctx context.Context, f inventory.SignerFilter, after inventory.SignerID, now time.Time) (*inventory.Signer, error)
 	ProposalStore
+	Rotations(ctx context.Context, id inventory.SignerID, now time.Time) ([]inventory.Rotation, error)
+	Successors(ctx context.Context, id inventory.SignerID, now time.Time) ([]inventory.Signer, error)
 }
 
 // Signer is the pages about signers.
@@ -39,8 +41,12 @@ func (s Signer) Show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if renew := r.URL.Query().Get("renew"); renew != "" {
-		p.Form, _ = views.Renewing(p.Signer, renew)
+	if successor := r.URL.Query().Get("successor"); successor != "" {
+		http.Redirect(w, r, views.ReplaceURL(inventory.SignerID(successor), id), http.StatusSeeOther)
+		return nil
+	}
+	if p.Form, err = s.offer(r, p.Signer); err != nil {
+		return err
 	}
 	if !r.URL.Query().Has("decision") {
 		return show(w, r, http.StatusOK, p)
@@ -66,11 +72,30 @@ func (s Signer) Show(w http.ResponseWriter, r *http.Request) error {
 	return show(w, r, http.StatusOK, p)
 }
 
+// offer is the form as a link asked for it to be filled in: with an approval to
+// renew, or with another signer's scope to take over.
+func (s Signer) offer(r *http.Request, signer inventory.Signer) (views.SignerForm, error) {
+	now := s.Clock().UTC()
+	if renew := r.URL.Query().Get("renew"); renew != "" {
+		form, _ := views.Renewing(signer, renew)
+		return form, nil
+	}
+	old := inventory.SignerID(r.URL.Query().Get("replaces"))
+	if old == "" || old == signer.ID {
+		return views.SignerForm{}, nil
+	}
+	replaced, err := s.Store.Signer(r.Context(), old, now)
+	if err != nil {
+		return views.SignerForm{}, err
+	}
+	return views.Replacing(replaced, decision.Scope(replaced, now), now), nil
+}
+
 // signerForm is the form about a signer as it was sent.
 func signerForm(value func(string) string) views.SignerForm {
 	return views.SignerForm{
 		Decision: inventory.Verb(value("decision")), Repositories: value("repositories"),
-		ExpiresAt: value("expires_at"), Reason: value("reason"),
+		ExpiresAt: value("expires_at"), Reason: value("reason"), Replaces: inventory.SignerID(value("replaces")), ReplacedUntil: value("replaced_until"),
 		Identities: value("identities"), OwnPattern: value("pattern"), Acknowledged: value("acknowledged") != "",
 	}
 }
@@ -93,6 +118,14 @@ func (s Signer) page(r *http.Request, id inventory.SignerID) (views.SignerPage, 
 		return p, err
 	}
 	p.Images = list.Images
+	if p.Rotations, err = s.Store.Rotations(r.Context(), id, frame.Now); err != nil {
+		return p, err
+	}
+	if p.Signer.Standing == inventory.Approved && frame.Actor.May(inventory.DecideSigner) {
+		if p.Successors, err = s.Store.Successors(r.Context(), id, frame.Now); err != nil {
+			return p, err
+		}
+	}
 	if p.Teams, err = s.Store.SignerTeams(r.Context(), id); err != nil {
 		return p, err
 	}
@@ -195,6 +228,10 @@ func parseDecision(id inventory.SignerID, form views.SignerForm, revision string
 		}
 		d.Identities, d.Acknowledged = form.Pattern(), form.Acknowledged
 		if d.ExpiresAt, err = day(form.ExpiresAt); err != nil {
+			return d, err
+		}
+		d.Replaces = form.Replaces
+		if d.ReplacedUntil, err = day(form.ReplacedUntil); err != nil {
 			return d, err
 		}
 	}

@@ -53,12 +53,17 @@ type Decision struct {
 	Identities IdentityPattern `json:"identities,omitempty"`
 	// Roots are the roots of trust, as configured, whose word an approval of a
 	// keyless signer goes by; empty for any.
-	Roots     []string      `json:"roots,omitempty"`
-	Reason    string        `json:"reason"`
-	ExpiresAt *time.Time    `json:"expires_at"`
-	State     DecisionState `json:"state"`
-	DecidedBy []Decider     `json:"decided_by"`
-	Revision  int64         `json:"revision"` // the signer's revision that this decision made
+	Roots []string `json:"roots,omitempty"`
+	// Replaces is the signer whose place an approved one takes, with its scope;
+	// ReplacedUntil is when the approvals of that one end at the latest, nil where
+	// they are left as they are.
+	Replaces      SignerID      `json:"replaces,omitempty"`
+	ReplacedUntil *time.Time    `json:"replaced_until,omitempty"`
+	Reason        string        `json:"reason"`
+	ExpiresAt     *time.Time    `json:"expires_at"`
+	State         DecisionState `json:"state"`
+	DecidedBy     []Decider     `json:"decided_by"`
+	Revision      int64         `json:"revision"` // the signer's revision that this decision made
 }
 
 // StateAt is the state at a moment: an active decision past its expiry is

@@ -3,6 +3,7 @@ package views
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"signboard/inventory"
 	"signboard/views/ui"
@@ -21,7 +22,7 @@ func lines(globs []inventory.Glob) string {
 // confirm: what comes of it is then shown beside the proposal.
 func (p SignerPage) confirms(d inventory.Decision) bool {
 	same := func(globs []string) []string { return slices.Compact(slices.Sorted(slices.Values(globs))) }
-	return d.OpenAt(p.Frame.Now) && !d.By(p.Frame.Actor) && p.Form.Decision == d.Verb &&
+	return d.OpenAt(p.Frame.Now) && !d.By(p.Frame.Actor) && p.Form.Decision == d.Verb && p.Form.Replaces == d.Replaces &&
 		slices.Equal(same(strings.Fields(p.Form.Repositories)), same(strings.Fields(lines(d.Repositories))))
 }
 
@@ -29,6 +30,14 @@ func (p SignerPage) confirms(d inventory.Decision) bool {
 // decides anew, and not beside something that is there already.
 func (p SignerPage) besides() bool {
 	return p.Ends == "" && !slices.ContainsFunc(p.Signer.Decisions, p.confirms)
+}
+
+// lastDay is an end as a form has it: the last whole day, UTC.
+func lastDay(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Add(-time.Millisecond).UTC().Format(time.DateOnly)
 }
 
 func (p SignerPage) confirmReason(d inventory.Decision) string {

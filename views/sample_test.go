@@ -402,6 +402,14 @@ func samples() []sample {
 	}
 	proposed.Form = SignerForm{Decision: inventory.Approve, Repositories: "local/team-payments/**", Reason: "I met them, too.", Asks: true}
 	proposed.Impact = decide.Impact
+	rotated := signerPage(key(1, "payments release key", inventory.Approved))
+	rotated.Signer.Decisions = []inventory.Decision{{ID: "r1", Verb: inventory.Approve, Repositories: []inventory.Glob{"local/team-payments/**"}, Reason: "The new key.", State: inventory.StateActive, Replaces: keyless().ID, ReplacedUntil: ago(-90 * time.Hour), ExpiresAt: ago(-900 * time.Hour), DecidedBy: []inventory.Decider{{Name: "Dana Reyes", At: *ago(20 * time.Hour)}}}}
+	rotated.Rotations = []inventory.Rotation{
+		{Decision: rotated.Signer.Decisions[0], Old: keyless(), New: rotated.Signer, Images: 40, Moved: 31, Repositories: 9, MovedRepositories: 7, Left: []string{"local/team-payments/ledger", markup}},
+		{Decision: inventory.Decision{}, Old: rotated.Signer, New: nasty(), Images: 3, Moved: 3, Repositories: 1, MovedRepositories: 1},
+	}
+	rotated.Successors = []inventory.Signer{keyless(), nasty(), key(2, "platform base key", inventory.Pending)}
+	rotated.Form = SignerForm{Decision: inventory.Approve, Repositories: "local/team-payments/**", Replaces: keyless().ID, ReplacedUntil: "2026-12-31"}
 	inbox.Proposals = []inventory.Proposal{{Signer: keyless(), Decision: proposed.Signer.Decisions[0]}, {Signer: nasty(), Decision: proposed.Signer.Decisions[1]}}
 	raced := signerPage(nasty())
 	raced.Form = SignerForm{Decision: inventory.Approve, Repositories: markup + "\n**", Reason: markup, Problem: "Dana revoked this signer while you were reading.", Conflict: true}
@@ -443,7 +451,7 @@ func samples() []sample {
 		{"images", list}, {"images-reevaluating", decided}, {"images-narrowed", narrowed}, {"images-problem", none}, {"images-nothing", nothing}, {"images-no-registry", ImagesPage{Frame: frame("Images", "/images")}},
 		{"image", image(trustedImage())}, {"image-unapproved", image(unapproved)}, {"image-unverifiable", image(unverifiable)}, {"image-invalid", image(invalid)}, {"image-unsigned", unsigned}, {"image-root-unknown", image(noRoot)}, {"image-notation", image(notation)}, {"image-ran-out", image(over)}, {"image-dct", image(dct)}, {"image-artifact", image(chart)}, {"image-unknown", unknown}, {"image-stripped", image(strippedImage())}, {"image-nasty", refused},
 		{"signers", inbox}, {"signers-narrow-nothing", narrowInbox}, {"signers-ending", ending}, {"signer-odd", oddOne}, {"signers-well", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1}}, {"signers-none", SignersPage{Frame: frame("Signers", "/signers"), Registries: 1, Filter: inventory.SignerFilter{Standing: inventory.Revoked}}}, {"signers-no-registry", SignersPage{Frame: frame("Signers", "/signers")}},
-		{"signer", decide}, {"signer-moved", moved}, {"signer-proposed", proposed}, {"signer-approved", watched}, {"signer-widened", widenedPage()}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
+		{"signer", decide}, {"signer-moved", moved}, {"signer-proposed", proposed}, {"signer-rotated", rotated}, {"signer-approved", watched}, {"signer-widened", widenedPage()}, {"signer-nasty", raced}, {"signer-company", signerPage(company(inventory.Approved))}, {"signer-dct", signerPage(*dctSignature().Signer)},
 		{"quarantine", QuarantinePage{Frame: noisy, Registries: 1, Standing: quarantines(), Released: []inventory.Quarantine{{ID: "q0", Digest: digest(3), Reason: "A mistake.", By: "Sam", At: *ago(90 * time.Hour), ReleasedAt: ago(80 * time.Hour), ReleasedBy: "Sam", ReleasedReason: markup}}, Next: "c"}},
 		{"hold", would}, {"hold-new", HoldPage{Frame: frame("Quarantine an image", "/quarantine/new"), Typed: markup, Form: QuarantineForm{Problem: "It is in no configured registry."}}},
 		{"quarantine-one", let}, {"quarantine-refused", letNot}, {"quarantine-over", gone},

@@ -41,6 +41,9 @@ type Asked struct {
 	Identities   string         `json:"identities,omitempty" maxLength:"1000" doc:"Of an approval of a keyless identity: the pattern by which it covers others of the same issuer, such as every tag of one workflow. * stands for one character or more, but for no / and no @; ** for those as well. It always has to match the whole, and the identity that is approved."`
 	Acknowledged bool           `json:"acknowledged,omitempty" doc:"That you know how wide the pattern is: a pattern that holds what others can make needs it."`
 	Roots        []string       `json:"roots,omitempty" maxItems:"50" doc:"Of an approval of a keyless identity: the roots of trust, as configured, whose word it goes by; some of those that its signatures came through so far. Without them it is all of those."`
+
+	Replaces      string     `json:"replaces,omitempty" maxLength:"4000" doc:"Of an approval: the id of an approved signer whose place this one takes, with no more than its scope; without repositories, with all of it."`
+	ReplacedUntil *time.Time `json:"replaced_until,omitempty" doc:"When the approvals of the signer that is replaced end at the latest; without it, they stay as they are."`
 }
 
 func (a Asked) request(id inventory.SignerID) (decision.SignerRequest, error) {
@@ -64,6 +67,13 @@ func (a Asked) request(id inventory.SignerID) (decision.SignerRequest, error) {
 		}
 	}
 	r.Identities, r.Acknowledged, r.Roots = inventory.IdentityPattern(a.Identities), a.Acknowledged, a.Roots
+	if !readable(a.Replaces) {
+		return r, errBody
+	}
+	r.Replaces, r.ReplacedUntil = inventory.SignerID(a.Replaces), a.ReplacedUntil
+	if len(a.Repositories) == 0 && r.Replaces != "" {
+		return r, nil
+	}
 	r.Repositories, err = inventory.ParseGlobs(a.Repositories)
 	return r, err
 }

@@ -61,17 +61,19 @@ type SignerDetail struct {
 
 // Decision is what somebody decided about a signer.
 type Decision struct {
-	ID           string                  `json:"id"`
-	Signer       inventory.SignerID      `json:"signer"`
-	Decision     inventory.Verb          `json:"decision"`
-	Repositories []string                `json:"repositories" doc:"Patterns over registry/repository."`
-	Identities   string                  `json:"identities" doc:"The pattern by which an approval covers more identities of the signer's issuer; otherwise empty."`
-	Roots        []string                `json:"roots" doc:"The roots of trust whose word an approval of a keyless identity goes by; none for any."`
-	Reason       string                  `json:"reason"`
-	ExpiresAt    *time.Time              `json:"expires_at"`
-	State        inventory.DecisionState `json:"state" doc:"A proposed decision waits for a second reviewer, and counts for nothing until then."`
-	DecidedBy    []Decider               `json:"decided_by"`
-	Revision     int64                   `json:"revision" doc:"The signer's revision that the decision made."`
+	ID            string                  `json:"id"`
+	Signer        inventory.SignerID      `json:"signer"`
+	Decision      inventory.Verb          `json:"decision"`
+	Repositories  []string                `json:"repositories" doc:"Patterns over registry/repository."`
+	Identities    string                  `json:"identities" doc:"The pattern by which an approval covers more identities of the signer's issuer; otherwise empty."`
+	Roots         []string                `json:"roots" doc:"The roots of trust whose word an approval of a keyless identity goes by; none for any."`
+	Reason        string                  `json:"reason"`
+	ExpiresAt     *time.Time              `json:"expires_at"`
+	Replaces      inventory.SignerID      `json:"replaces" doc:"The signer whose place this one takes; empty: nobody's."`
+	ReplacedUntil *time.Time              `json:"replaced_until" doc:"When the approvals of that signer end at the latest; null: they stay as they are."`
+	State         inventory.DecisionState `json:"state" doc:"A proposed decision waits for a second reviewer, and counts for nothing until then."`
+	DecidedBy     []Decider               `json:"decided_by"`
+	Revision      int64                   `json:"revision" doc:"The signer's revision that the decision made."`
 }
 
 // Decider is a person who took part in a decision, and when.
@@ -109,7 +111,7 @@ func NewDecision(d inventory.Decision, now time.Time) Decision {
 	return Decision{
 		ID: d.ID, Signer: d.Signer, Decision: d.Verb, Repositories: list(d.Repositories, func(g inventory.Glob) string { return string(g) }),
 		Identities: string(d.Identities), Roots: list(d.Roots, same),
-		Reason: d.Reason, ExpiresAt: utc(d.ExpiresAt), State: d.StateAt(now), Revision: d.Revision,
+		Reason: d.Reason, ExpiresAt: utc(d.ExpiresAt), Replaces: d.Replaces, ReplacedUntil: utc(d.ReplacedUntil), State: d.StateAt(now), Revision: d.Revision,
 		DecidedBy: list(d.DecidedBy, func(by inventory.Decider) Decider { return Decider{Name: by.Name, At: by.At.UTC()} }),
 	}
 }

@@ -57,11 +57,19 @@ func parseBasis(s string) (b basis, err error) {
 // mark tells requests apart by what their impact depends on: two requests with
 // the same one change the same.
 func (r SignerRequest) mark() string {
-	of, err := json.Marshal([]any{r.Signer, r.Verb, normal(r.Repositories), r.Identities, normal(r.Roots)})
+	of, err := json.Marshal([]any{r.Signer, r.Verb, normal(r.Repositories), r.Identities, normal(r.Roots), r.Replaces, unix(r.ReplacedUntil)})
 	if err != nil {
 		panic("decision: a request can't be written: " + err.Error())
 	}
 	return strings.TrimPrefix(string(inventory.DigestOf(of)), "sha256:")[:16]
+}
+
+// unix is a time in milliseconds, however it is written; 0 for none.
+func unix(t *time.Time) int64 {
+	if t == nil {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // MovedError is a Conflict: what a decision would change is something else than

@@ -30,10 +30,16 @@ func (d Door) Preview(ctx context.Context, actor inventory.Actor, r SignerReques
 	if err != nil {
 		return inventory.Impact{}, err
 	}
+	if r, err = d.inherit(ctx, r, now); err != nil {
+		return inventory.Impact{}, err
+	}
 	r.Reason = cmp.Or(r.Reason, "preview")
 	// As one who may decide alone: what it comes to once it counts.
 	o, err := decide(signer, actor, r, 1, now)
 	if err != nil {
+		return inventory.Impact{}, err
+	}
+	if o, err = d.rotate(ctx, signer, o, r, now); err != nil {
 		return inventory.Impact{}, err
 	}
 	impact, err := d.ahead(ctx, signer, o, r, now)

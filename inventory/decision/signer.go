@@ -26,6 +26,11 @@ type SignerRequest struct {
 	Roots    []string
 	Reason   string
 	Revision int64 // of the signer, as the person saw it
+	// Replaces is the signer whose place an approved one takes, with the scope of
+	// its approvals that hold: Repositories may be empty then. ReplacedUntil ends
+	// those approvals; nil: they stay as they are.
+	Replaces      inventory.SignerID
+	ReplacedUntil *time.Time
 	// Basis is that of the impact that the person saw; empty when they saw none.
 	// With one the decision is refused when it would change something else.
 	Basis string
@@ -46,6 +51,9 @@ func (d Door) Decide(ctx context.Context, actor inventory.Actor, r SignerRequest
 	if err != nil {
 		return inventory.Decision{}, err
 	}
+	if r, err = d.inherit(ctx, r, now); err != nil {
+		return inventory.Decision{}, err
+	}
 	if signer.Revision != r.Revision {
 		if !repeats(signer, r, now) {
 			return inventory.Decision{}, stale(signer)
@@ -57,6 +65,9 @@ func (d Door) Decide(ctx context.Context, actor inventory.Actor, r SignerRequest
 		return inventory.Decision{}, err
 	}
 	if err := d.understood(ctx, r, now); err != nil {
+		return inventory.Decision{}, err
+	}
+	if o, err = d.rotate(ctx, signer, o, r, now); err != nil {
 		return inventory.Decision{}, err
 	}
 	if err := d.holds(ctx, actor, signer, o, r, now); err != nil {

@@ -19,20 +19,20 @@ type decider struct {
 	At      int64  `json:"at"`
 }
 
-const decisionColumns = "id, signer_id, verb, repositories, reason, expires_at, state, decided_by, revision, identities, roots"
+const decisionColumns = "id, signer_id, verb, repositories, reason, expires_at, state, decided_by, revision, identities, roots, replaces, replaced_until"
 
 func scanDecision(row interface{ Scan(...any) error }) (inventory.Decision, error) {
 	var (
 		d                  inventory.Decision
-		expires            sql.NullInt64
+		expires, replaced  sql.NullInt64
 		globs, text, roots string
 		by                 []decider
 	)
-	err := row.Scan(&d.ID, &d.Signer, &d.Verb, &globs, &d.Reason, &expires, &d.State, &text, &d.Revision, &d.Identities, &roots)
+	err := row.Scan(&d.ID, &d.Signer, &d.Verb, &globs, &d.Reason, &expires, &d.State, &text, &d.Revision, &d.Identities, &roots, &d.Replaces, &replaced)
 	if err != nil {
 		return d, err
 	}
-	d.ExpiresAt = timeOrNil(expires)
+	d.ExpiresAt, d.ReplacedUntil = timeOrNil(expires), timeOrNil(replaced)
 	if err := fromJSON(globs, &d.Repositories); err != nil {
 		return d, err
 	}
@@ -133,13 +133,17 @@ func (d *DB) RecordDecision(ctx context.Context, dec inventory.Decision, seen in
 			by = append(by, decider{b.Name, b.Subject, ms(b.At)})
 		}
 		err = database.Insert(ctx, tx, "insert into decisions ("+decisionColumns+")", [][]any{{
-			dec.ID, dec.Signer, dec.Verb, jsonOf(dec.Repositories), dec.Reason, msOrNull(dec.ExpiresAt), dec.State, jsonOf(by), seen + 1, dec.Identities, rootsOf(dec)}},
+			dec.ID, dec.Signer, dec.Verb, jsonOf(dec.Repositories), dec.Reason, msOrNull(dec.ExpiresAt), dec.State, jsonOf(by), seen + 1, dec.Identities, rootsOf(dec),
+			dec.Replaces, msOrNull(dec.ReplacedUntil)}},
 			"on conflict (id) do update set state = excluded.state, decided_by = excluded.decided_by, revision = excluded.revision")
 		if err != nil {
 			return err
 		}
 		covered, err := coveredBy(ctx, tx, append(widened, dec)...)
 		if err != nil {
+			return err
+		}
+		if covered, err = replacing(ctx, tx, dec, covered, entry.At); err != nil {
 			return err
 		}
 		err = database.ExecIn(ctx, tx, "update signers set revision = revision + 1, decided_revision = $1, rejudge = true where id in %s", covered, revision)
