@@ -22,12 +22,7 @@ func (s Signer) List(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if p.Filter, err = inventory.ParseSignerFilter(r.Form); err != nil {
-		e, ok := asError(err)
-		if !ok {
-			return err
-		}
-		p.Filter, p.Problem = inventory.SignerFilter{}, e.Message
-		return show(w, r, status(e.Kind), p)
+		return err
 	}
 	f := p.Filter
 	if f.Standing == "" {

@@ -33,6 +33,7 @@ func (p ImagePage) Render(ctx context.Context, w io.Writer) error {
 }
 
 // Render writes the page.
+func (p KeyPage) Render(ctx context.Context, w io.Writer) error     { return keyPage(p).Render(ctx, w) }
 func (p SignersPage) Render(ctx context.Context, w io.Writer) error { return signers(p).Render(ctx, w) }
 
 // Render writes the page.

@@ -15,6 +15,12 @@ import (
 	"signboard/views"
 )
 
+const somePublicKey = `-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEVfkZh7BEu6JRQzvhp1Vl7pM/FCfV
+hW7O/ufbaMC1KJssv0scyKh9kXkrmxDWKjBD3fufvULrMWc9Y0EkulVjjA==
+-----END PUBLIC KEY-----
+`
+
 // rule is who may use a route, and a request that does.
 type rule struct {
 	needs  inventory.Role // and those above it; of nobody, everybody may
@@ -61,6 +67,8 @@ func (w *world) rules(held inventory.Quarantine) map[string]rule {
 		"GET /images/{digest}":           see(views.ImageURL("local/pay/api", digest(1))),
 		"GET /signers":                   see("/signers"),
 		"GET /signers/{id}":              see(keyless.ID.Path()),
+		"GET /keys/new":                  {needs: inventory.Reviewer, target: "/keys/new"},
+		"POST /keys":                     {needs: inventory.Reviewer, target: "/keys", form: url.Values{"name": {"release"}, "key": {somePublicKey}}},
 		"GET /quarantine":                see("/quarantine"),
 		"GET /teams":                     see("/teams"),
 		"GET /teams/{name}":              see("/teams/payments"),

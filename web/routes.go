@@ -27,6 +27,7 @@ type Routes struct {
 	Overview   handlers.Overview
 	Image      handlers.Image
 	Signer     handlers.Signer
+	Key        handlers.Key
 	Quarantine handlers.Quarantine
 	Team       handlers.Team
 	Export     handlers.Export
@@ -97,6 +98,8 @@ func (t Routes) Handler() http.Handler {
 		r.Get("/images/{digest}", page(t.Image.Show))
 		r.Get("/signers", page(t.Signer.List))
 		r.Get("/signers/{id}", page(t.Signer.Show))
+		r.Get("/keys/new", may(inventory.DecideSigner, t.Key.New))
+		r.Post("/keys", may(inventory.DecideSigner, t.Key.Create))
 		r.Post("/signers/{id}/decisions", may(inventory.DecideSigner, t.Signer.Create))
 		r.Post("/signers/{id}/proposals/{proposal}/end", may(inventory.DecideSigner, t.Signer.EndProposal))
 		r.Get("/quarantine", page(t.Quarantine.List))

@@ -112,6 +112,7 @@ func visits(approved inventory.Signer) []visit {
 		{"/learn/{code}", "/learn/nonsense", viewer, 404, page, "Not found · Signboard", "is not a reason code"},
 		{"/search", "/search?q=api", viewer, 200, page, "Search · Signboard", "local/pay/api"},
 		{"/search", "/search", viewer, 200, page, "Search · Signboard", "What are you looking for?"},
+		{"/keys/new", "/keys/new", reviewer, 200, page, "Add a key · Signboard", "private half"},
 		{"/help", "/help", viewer, 200, page, "Help · Signboard", "Ctrl"},
 		{"/signin", "/signin", nobody, 200, page, "Sign in · Signboard", "Sign in with id.test"},
 		{"/auth/start", "/auth/start", nobody, 302, page, "", ""},
@@ -155,7 +156,7 @@ var writes = []string{
 }
 
 // others are routes that are neither a page nor a form that leads to one.
-var others = []string{"POST /registries/{name}/test", "POST /tokens", "POST /signers/{id}/proposals/{proposal}/end", "POST /account/sessions/{id}/end", "POST /account/others/end", "GET /registries/events"}
+var others = []string{"POST /registries/{name}/test", "POST /tokens", "POST /keys", "POST /signers/{id}/proposals/{proposal}/end", "POST /account/sessions/{id}/end", "POST /account/others/end", "GET /registries/events"}
 
 func TestEveryRoute_isTested(t *testing.T) {
 	w := newWorld(t, plan{})

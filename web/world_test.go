@@ -174,6 +174,7 @@ func newWorld(t *testing.T, p plan) *world {
 		Overview:   handlers.Overview{Pages: pages, Store: w.db, Signers: w.db, Quarantines: w.db, Roots: roots},
 		Image:      image,
 		Signer:     handlers.Signer{Pages: pages, Store: w.db, Images: w.db, Door: sparing, Approvers: w.door.Approvers},
+		Key:        handlers.Key{Pages: pages, Parse: verify.NewKeySigner, Register: w.register},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: w.db, Images: image, Door: w.door, Locate: locatedAt},
 		Team:       handlers.Team{Pages: pages, Store: w.db},
 		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: w.db, Signers: w.db, Quarantines: w.db, Audit: w.db, Coverage: w.db}),
@@ -200,6 +201,15 @@ func newWorld(t *testing.T, p plan) *world {
 	}
 	w.handler = w.routes.Handler()
 	return w
+}
+
+// register parses and registers a key, as the command does.
+func (w *world) register(ctx context.Context, actor inventory.Actor, name string, text []byte) (inventory.Signer, error) {
+	s, err := verify.NewKeySigner(name, text)
+	if err == nil {
+		s, err = w.door.RegisterKey(ctx, actor, s)
+	}
+	return s, err
 }
 
 // roots are two roots of trust, one of which is too old.

@@ -15,6 +15,7 @@ import (
 	"signboard/handlers/api"
 	"signboard/inventory"
 	"signboard/inventory/check"
+	"signboard/inventory/verify"
 	"signboard/web"
 	"signboard/web/session"
 )
@@ -165,6 +166,7 @@ func (a *app) handler(demo bool) http.Handler {
 		Overview:   handlers.Overview{Pages: pages, Store: a.store, Signers: a.store, Quarantines: a.store, Roots: a.trustRoots},
 		Image:      image,
 		Signer:     handlers.Signer{Pages: pages, Store: a.store, Images: a.store, Door: sparing, Approvers: c.Review.Approvers},
+		Key:        handlers.Key{Pages: pages, Parse: verify.NewKeySigner, Register: a.registerKey},
 		Quarantine: handlers.Quarantine{Pages: pages, Store: a.store, Images: image, Door: a.door, Locate: c.locatePlace},
 		Team:       handlers.Team{Pages: pages, Store: a.store},
 		Export:     handlers.NewExport(handlers.Export{Pages: pages, Images: a.store, Signers: a.store, Quarantines: a.store, Audit: a.store, Coverage: a.store}),

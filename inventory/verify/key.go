@@ -85,13 +85,17 @@ func parseKey(name string, text []byte) (Key, error) {
 	if len(text) > 64<<10 {
 		return Key{}, inventory.Errorf(inventory.Invalid, "This is too long to be a public key.")
 	}
+	if private(text) {
+		return Key{}, inventory.Errorf(inventory.Invalid, "This is a private key. Nothing of it was kept, but it has been sent here: treat it as exposed and replace it. Register a public key (cosign.pub, not cosign.key).")
+	}
+	if ssh(text) {
+		return Key{}, inventory.Errorf(inventory.Invalid, "This is an SSH key: image signatures aren't made with those. Convert it with ssh-keygen -e -m PKCS8 if it is used for that all the same.")
+	}
 	block, rest := pem.Decode(text)
 	if block == nil {
 		return Key{}, inventory.Errorf(inventory.Invalid, "This is not a public key in PEM form: it should begin with -----BEGIN PUBLIC KEY-----.")
 	}
 	switch {
-	case strings.Contains(block.Type, "PRIVATE KEY"):
-		return Key{}, inventory.Errorf(inventory.Invalid, "This is a private key. Register its public half (cosign.pub, not cosign.key), and consider a private key that was pasted somewhere as exposed.")
 	case strings.Contains(block.Type, "CERTIFICATE"):
 		return Key{}, inventory.Errorf(inventory.Invalid, "This is a certificate, not a public key.")
 	case block.Type == "RSA PUBLIC KEY":
@@ -109,6 +113,34 @@ func parseKey(name string, text []byte) (Key, error) {
 		return Key{}, &inventory.Error{Kind: inventory.Invalid, Message: "The public key can't be read.", Err: err}
 	}
 	return NewKey(name, public)
+}
+
+// private reports whether a text holds a private key, in whatever form people
+// keep them, whole or not.
+func private(text []byte) bool {
+	for _, mark := range []string{"PRIVATE KEY", "SECRET KEY", "secret key", "PuTTY-User-Key-File", "\"d\":", "\"d\" :"} {
+		if bytes.Contains(text, []byte(mark)) {
+			return true
+		}
+	}
+	if _, err := x509.ParsePKCS8PrivateKey(text); err == nil {
+		return true
+	}
+	if _, err := x509.ParsePKCS1PrivateKey(text); err == nil {
+		return true
+	}
+	_, err := x509.ParseECPrivateKey(text)
+	return err == nil
+}
+
+func ssh(text []byte) bool {
+	text = bytes.TrimSpace(text)
+	for _, begin := range []string{"ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "---- BEGIN SSH2"} {
+		if bytes.HasPrefix(text, []byte(begin)) {
+			return true
+		}
+	}
+	return false
 }
 
 // PEM is the key in canonical form.

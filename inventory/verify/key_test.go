@@ -75,7 +75,7 @@ func TestParsePublicKey_refusesEverythingElse(t *testing.T) {
 	parsed, _ := pem.Decode([]byte(good))
 	tests := map[string]struct{ text, says string }{
 		"nothing":              {"", "not a public key"},
-		"no PEM":               {"ssh-ed25519 AAAA", "not a public key"},
+		"no PEM":               {"ssh-ed25519 AAAA", "SSH key"},
 		"a private key":        {block("PRIVATE KEY", pkcs8), "private key"},
 		"cosign's private key": {block("ENCRYPTED SIGSTORE PRIVATE KEY", []byte("{}")), "private key"},
 		"an EC private key":    {block("EC PRIVATE KEY", []byte("x")), "private key"},
@@ -83,7 +83,7 @@ func TestParsePublicKey_refusesEverythingElse(t *testing.T) {
 		"PKCS #1":              {block("RSA PUBLIC KEY", []byte("x")), "PKCS #1"},
 		"another block":        {block("PGP PUBLIC KEY BLOCK", []byte("x")), "PGP"},
 		"two keys":             {good + good, "follows"},
-		"a key and a secret":   {good + block("PRIVATE KEY", pkcs8), "follows"},
+		"a key and a secret":   {good + block("PRIVATE KEY", pkcs8), "private key"},
 		"text before":          {"cosign.pub:\n" + good, "before"},
 		"text after":           {good + "hello", "follows"},
 		"garbage in the block": {block("PUBLIC KEY", []byte("garbage")), "can't be read"},
