@@ -71,7 +71,11 @@ func renewable(d inventory.Decision, all []inventory.Decision) bool {
 func Renewing(s inventory.Signer, id string) (SignerForm, bool) {
 	for _, d := range s.Decisions {
 		if d.ID == id && d.Verb == inventory.Approve {
-			return SignerForm{Decision: inventory.Approve, Repositories: lines(d.Repositories)}, true
+			f := SignerForm{Decision: inventory.Approve, Repositories: lines(d.Repositories)}
+			if d.Identities != "" {
+				f.Identities, f.OwnPattern = ownPattern, string(d.Identities)
+			}
+			return f, true
 		}
 	}
 	return SignerForm{}, false
