@@ -10,21 +10,21 @@ import (
 
 // List is GET /signers: the inbox, or the signers with another standing.
 func (s Signer) List(w http.ResponseWriter, r *http.Request) error {
+	f, err := inventory.ParseSignerFilter(r.URL.Query())
+	if err != nil {
+		return err
+	}
 	frame, registries, err := s.frame(r, "Signers")
 	if err != nil {
 		return err
 	}
-	p := views.SignersPage{Frame: frame, Registries: len(registries), Cursor: r.FormValue("cursor")}
+	p := views.SignersPage{Frame: frame, Registries: len(registries), Filter: f, Cursor: r.FormValue("cursor")}
 	for _, t := range s.Teams {
 		p.Teams = append(p.Teams, t.Name)
 	}
 	if p.Counts, err = s.Around.Standings(r.Context(), frame.Now); err != nil {
 		return err
 	}
-	if p.Filter, err = inventory.ParseSignerFilter(r.Form); err != nil {
-		return err
-	}
-	f := p.Filter
 	if f.Standing == "" {
 		f.Standing = inventory.Pending
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"signboard/inventory"
 	"signboard/inventory/store/database/databasetest"
 )
 
@@ -344,6 +345,11 @@ func TestAPI_holdsToItsDocument(t *testing.T) {
 			askings = onPostgres
 		}
 		for _, o := range d.operations() {
+			if o.String() == "DELETE /signers/{id}/decisions/{decision}" { // of a signer that nothing was decided about before
+				late := inventory.Signer{ID: inventory.KeylessID("https://issuer.test", "late@example.test"), Kind: inventory.KeylessSigner, Name: "late@example.test"}
+				w.look("ops/late", found(8, inventory.Unapproved, inventory.ReasonSignerNotApproved, "Nobody has approved the signer.", []string{"v1"}, late))
+				known["id"], known["decision"] = append(known["id"], string(late.ID)), []string{w.propose(late)}
+			}
 			sum := fnv.New64a()
 			sum.Write([]byte(o.String()))
 			c := &chaos{document: d, Rand: rand.New(rand.NewPCG(sum.Sum64(), 1)), known: known}
@@ -406,4 +412,15 @@ func clipped(s string) string {
 		return s[:1500] + "…"
 	}
 	return s
+}
+
+// propose has an approval of a signer wait for a second reviewer, and answers its
+// id.
+func (w *world) propose(s inventory.Signer) string {
+	w.Helper()
+	seen := w.signer(s.ID).Revision
+	d := inventory.Decision{ID: "a-proposal", Signer: s.ID, Verb: inventory.Approve, Repositories: []inventory.Glob{"local/**"}, Reason: "because",
+		State: inventory.StateProposed, DecidedBy: []inventory.Decider{{Name: second, Subject: "https://id.test|" + second, At: noon}}, Revision: seen + 1}
+	w.must(w.db.RecordDecision(w.Context(), d, seen, nil, inventory.AuditEntry{At: noon, Action: "signer.propose", Object: string(s.ID), Reason: d.Reason}))
+	return d.ID
 }

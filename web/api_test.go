@@ -35,6 +35,7 @@ var apiCalls = []apiCall{
 	{"GET /api/v1/openapi.yaml", "/api/v1/openapi.yaml", `openapi: 3.1.0`},
 	{"GET /api/v1/images", "/api/v1/images?status=unsigned&team=payments", `"digest":"` + string(digest(3)) + `"`},
 	{"GET /api/v1/images/{digest}", "/api/v1/images/" + string(digest(1)) + "?repository=local/pay/api", `"role":"key"`},
+	{"GET /api/v1/images/{digest}/history", "/api/v1/images/" + string(digest(1)) + "/history?repository=local/pay/api", `"status":"trusted"`},
 	{"GET /api/v1/summary", "/api/v1/summary?team=payments", `{"images":4,"by_status":{"invalid":0,"trusted":2,"unapproved":1,"unknown":0,"unsigned":1,"unverifiable":0},"quarantined":0,"signers":{"approved":1,"expired":0,"pending":2,`},
 	{"GET /api/v1/signers", "/api/v1/signers?standing=pending&kind=keyless", `"id":"` + string(keyless.ID) + `"`},
 	{"GET /api/v1/signers/{id}", "/api/v1" + keyless.ID.Path(), `"more_repositories":false,"teams":["payments"],"formats":["cosign-simplesigning"]`},

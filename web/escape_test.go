@@ -39,7 +39,11 @@ func (w *world) safe(where string, a answer) {
 			}
 		}
 	}
-	for _, m := range regexp.MustCompile(`(?:href|src|action|hx-get)="([^"]*)"`).FindAllStringSubmatch(a.body, -1) {
+	// An empty href is the page itself.
+	for _, m := range regexp.MustCompile(`(?:href="|(?:href|src|action|hx-get)="([^"]+))"`).FindAllStringSubmatch(a.body, -1) {
+		if m[0] == `href=""` {
+			continue
+		}
 		if !strings.HasPrefix(m[1], "/") && !strings.HasPrefix(m[1], "#") || strings.HasPrefix(m[1], "//") {
 			w.Errorf("%s leads to %s", where, m[1])
 		}

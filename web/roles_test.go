@@ -108,6 +108,7 @@ func (w *world) rules(held inventory.Quarantine) map[string]rule {
 		"GET /api/v1/openapi.yaml":              open("/api/v1/openapi.yaml"),
 		"GET /api/v1/images":                    see("/api/v1/images"),
 		"GET /api/v1/images/{digest}":           see("/api/v1/images/" + string(digest(1)) + "?repository=local/pay/api"),
+		"GET /api/v1/images/{digest}/history":   see("/api/v1/images/" + string(digest(1)) + "/history?repository=local/pay/api"),
 		"GET /api/v1/summary":                   see("/api/v1/summary"),
 		"GET /api/v1/signers":                   see("/api/v1/signers"),
 		"GET /api/v1/signers/{id}":              see("/api/v1" + keyless.ID.Path()),

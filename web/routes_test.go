@@ -113,6 +113,7 @@ func visits(approved inventory.Signer) []visit {
 		{"/search", "/search?q=api", viewer, 200, page, "Search · Signboard", "local/pay/api"},
 		{"/search", "/search", viewer, 200, page, "Search · Signboard", "What are you looking for?"},
 		{"/keys/new", "/keys/new", reviewer, 200, page, "Add a key · Signboard", "private half"},
+		{"/reevaluating", "/reevaluating", viewer, 200, page, "", "Every image is re-evaluated."},
 		{"/help", "/help", viewer, 200, page, "Help · Signboard", "Ctrl"},
 		{"/signin", "/signin", nobody, 200, page, "Sign in · Signboard", "Sign in with id.test"},
 		{"/auth/start", "/auth/start", nobody, 302, page, "", ""},
