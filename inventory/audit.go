@@ -24,7 +24,7 @@ type AuditEntry struct {
 // AuditActions are all actions that entries are written with, each FAMILY.VERB.
 // What one of them means is in docs/audit.md, and in the views' words.
 var AuditActions = []string{
-	"signer.propose", "signer.approve", "signer.reject", "signer.revoke", "signer.decline", "signer.withdraw", "key.register",
+	"signer.propose", "signer.approve", "signer.reject", "signer.revoke", "signer.rotate", "signer.decline", "signer.withdraw", "key.register",
 	"image.quarantine", "image.quarantine_end", "image.release",
 	"access.refused",
 	"session.start", "session.end", "session.revoke",

@@ -103,7 +103,7 @@ func auditFieldValue(f ui.FilterField) string {
 // actionWords say what somebody did. Each of inventory.AuditActions has one.
 var actionWords = map[string]string{
 	"signer.propose": "proposed to approve a signer", "signer.approve": "approved a signer", "signer.reject": "rejected a signer",
-	"signer.revoke": "revoked a signer", "signer.decline": "declined a proposal", "signer.withdraw": "withdrew a proposal", "key.register": "registered a key",
+	"signer.revoke": "revoked a signer", "signer.rotate": "approved a signer in place of another", "signer.decline": "declined a proposal", "signer.withdraw": "withdrew a proposal", "key.register": "registered a key",
 	"image.quarantine": "held an image back", "image.quarantine_end": "changed when a quarantine ends", "image.release": "released an image",
 	"access.refused": "was refused",
 	"session.start":  "signed in", "session.end": "signed out", "session.revoke": "ended sessions elsewhere",

@@ -100,12 +100,14 @@ func TestRotate_refuses(t *testing.T) {
 		kind   inventory.Kind
 		says   string
 	}{
-		"a scope of its own":      {func(r *decision.SignerRequest) { r.Repositories = []inventory.Glob{"**"} }, inventory.Invalid, "** isn't in the scope"},
-		"itself":                  {func(r *decision.SignerRequest) { r.Replaces, r.Repositories = r.Signer, []inventory.Glob{"**"} }, inventory.Invalid, "An approval may take the place"},
-		"nobody":                  {func(r *decision.SignerRequest) { r.Replaces = keySigner(99) }, inventory.NotFound, "isn't known"},
-		"one without an approval": {func(r *decision.SignerRequest) { r.Replaces, r.Repositories = keySigner(3), []inventory.Glob{"local/app"} }, inventory.Conflict, "no approval to take over"},
-		"a rejection":             {func(r *decision.SignerRequest) { r.Verb, r.Repositories = inventory.Reject, nil }, inventory.Invalid, ""},
-		"an end that is gone":     {func(r *decision.SignerRequest) { r.ReplacedUntil = &past }, inventory.Invalid, "in the future"},
+		"a scope of its own": {func(r *decision.SignerRequest) { r.Repositories = []inventory.Glob{"**"} }, inventory.Invalid, "** isn't in the scope"},
+		"itself":             {func(r *decision.SignerRequest) { r.Replaces, r.Repositories = r.Signer, []inventory.Glob{"**"} }, inventory.Invalid, "An approval may take the place"},
+		"nobody":             {func(r *decision.SignerRequest) { r.Replaces = keySigner(99) }, inventory.NotFound, "isn't known"},
+		"one without an approval": {func(r *decision.SignerRequest) {
+			r.Replaces, r.Repositories = keySigner(3), []inventory.Glob{"local/app"}
+		}, inventory.Conflict, "no approval to take over"},
+		"a rejection":         {func(r *decision.SignerRequest) { r.Verb, r.Repositories = inventory.Reject, nil }, inventory.Invalid, ""},
+		"an end that is gone": {func(r *decision.SignerRequest) { r.ReplacedUntil = &past }, inventory.Invalid, "in the future"},
 	} {
 		ask := s.request(2, inventory.Approve)
 		ask.Replaces = keySigner(1)
