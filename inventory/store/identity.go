@@ -158,10 +158,13 @@ func rootsInEvidence(ctx context.Context, q database.Querier, id inventory.Signe
 	const newest = 50
 	images, err := database.Column[int64](ctx, q, `
 		select image_id
-		from image_signers
-		where signer_id = $1
+		from image_facets
+		where kind = $3 and value = $1
 		order by image_id desc
-		limit $2`, id, newest)
+		limit $2`, id, newest, countSigner)
+	if err == nil && len(images) == 0 { // none of its images is in use
+		images, err = database.Column[int64](ctx, q, "select image_id from image_signers where signer_id = $1 limit $2", id, newest)
+	}
 	if err != nil {
 		return nil, err
 	}
