@@ -135,7 +135,7 @@ func past(p ImagePage) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if t := p.Past; t != nil {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<section class=\"notice\" aria-labelledby=\"then\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<section class=\"flash\" aria-labelledby=\"then\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -363,12 +363,12 @@ func signers(p SignersPage) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "</caption> <thead><tr><th scope=\"col\" class=\"c-image\">Signer</th><th scope=\"col\" class=\"is-num\">Images waiting</th><th scope=\"col\">Signs in</th><th scope=\"col\">First seen</th><th scope=\"col\">Last seen</th>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "</caption> <thead><tr><th scope=\"col\" class=\"c-image\">Signer</th><th scope=\"col\" class=\"is-num\">Images waiting</th><th scope=\"col\">Signs in</th><th scope=\"col\" class=\"c-time\">First seen</th><th scope=\"col\" class=\"c-time\">Last seen</th>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
 					if p.Filter.Expiring > 0 {
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "<th scope=\"col\">Approval ends</th>")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "<th scope=\"col\" class=\"c-time\">Approval ends</th>")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -483,7 +483,7 @@ func signerRow(p SignersPage, s inventory.Signer) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.SignerName(s).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.SignerInFull(s).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
