@@ -86,10 +86,10 @@ func (e *MovedError) Error() string { return e.err.Error() }
 func (e *MovedError) Unwrap() error { return e.err }
 
 // holds fails with Conflict, a MovedError where there is a difference to tell,
-// unless the outcome changes what the person saw that it would change. While
+// unless the request changes what the person saw that it would change. While
 // nothing moved that the impact rests on, it takes one look at that; then the
 // impact is worked out again.
-func (d Door) holds(ctx context.Context, actor inventory.Actor, signer inventory.Signer, o outcome, r SignerRequest, now time.Time) error {
+func (d Door) holds(ctx context.Context, actor inventory.Actor, signer inventory.Signer, r SignerRequest, now time.Time) error {
 	if r.Basis == "" {
 		return nil
 	}
@@ -99,6 +99,10 @@ func (d Door) holds(ctx context.Context, actor inventory.Actor, signer inventory
 	}
 	if seen.Request != r.mark() {
 		return inventory.Errorf(inventory.Conflict, "This isn't the decision whose effect you looked at. Look at what this one changes, then decide.")
+	}
+	o, err := d.alone(ctx, actor, signer, r, now)
+	if err != nil {
+		return err
 	}
 	signers, err := d.covered(ctx, signer, o, now)
 	if err != nil {

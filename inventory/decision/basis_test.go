@@ -31,9 +31,17 @@ func (s *stock) seen(actor inventory.Actor, r decision.SignerRequest) decision.S
 	return r
 }
 
+// TestDecide_isBoundToWhatWasSeen holds for the first of two approvers as well:
+// what they see is what it comes to once it counts.
 func TestDecide_isBoundToWhatWasSeen(t *testing.T) {
+	for approvers, state := range map[int]inventory.DecisionState{1: inventory.StateActive, 2: inventory.StateProposed} {
+		t.Run(string(state), func(t *testing.T) { boundToWhatWasSeen(t, approvers, state) })
+	}
+}
+
+func boundToWhatWasSeen(t *testing.T, approvers int, state inventory.DecisionState) {
 	walks := 0
-	s := newStock(t, 1, "app", "pay/api", "shop/cart")
+	s := newStock(t, approvers, "app", "pay/api", "shop/cart")
 	s.Door.Impact = counting{s.store, &walks}
 	s.look("app", found(1, by(1, nil)))
 	s.look("pay/api", found(2, by(1, nil)))
@@ -51,7 +59,7 @@ func TestDecide_isBoundToWhatWasSeen(t *testing.T) {
 	}
 	was, _ := moved.Seen.Changed()
 	is, _ := moved.Now.Changed()
-	if was != 2 || is != 4 || !moved.SeenAt.Equal(s.clock) || moved.Now.State != inventory.StateActive || len(moved.Now.Examples) == 0 {
+	if was != 2 || is != 4 || !moved.SeenAt.Equal(s.clock) || moved.Now.State != state || len(moved.Now.Examples) == 0 {
 		t.Errorf("%+v", moved)
 	}
 	if len(s.entries()) != before || s.request(1, inventory.Reject).Revision != 0 {
@@ -60,7 +68,7 @@ func TestDecide_isBoundToWhatWasSeen(t *testing.T) {
 	// What the refusal shows is what the next try is bound to, and while nothing
 	// moves nothing is worked out again.
 	walks, ask.Basis = 0, moved.Now.Basis
-	if made, err := s.decide(dana, ask); err != nil || made.State != inventory.StateActive || walks != 0 {
+	if made, err := s.decide(dana, ask); err != nil || made.State != state || walks != 0 {
 		t.Errorf("%+v, %v after %d walks", made, err, walks)
 	}
 }

@@ -33,13 +33,8 @@ func (d Door) Preview(ctx context.Context, actor inventory.Actor, r SignerReques
 	if r, err = d.inherit(ctx, r, now); err != nil {
 		return inventory.Impact{}, err
 	}
-	r.Reason = cmp.Or(r.Reason, "preview")
-	// As one who may decide alone: what it comes to once it counts.
-	o, err := decide(signer, actor, r, 1, now)
+	o, err := d.alone(ctx, actor, signer, r, now)
 	if err != nil {
-		return inventory.Impact{}, err
-	}
-	if o, err = d.rotate(ctx, signer, o, r, now); err != nil {
 		return inventory.Impact{}, err
 	}
 	impact, err := d.ahead(ctx, signer, o, r, now)
@@ -48,6 +43,17 @@ func (d Door) Preview(ctx context.Context, actor inventory.Actor, r SignerReques
 	}
 	impact.State = d.asked(signer, actor, o)
 	return impact, nil
+}
+
+// alone is what a request comes to once it counts: as if the actor were enough to
+// approve. Impacts are of that.
+func (d Door) alone(ctx context.Context, actor inventory.Actor, signer inventory.Signer, r SignerRequest, now time.Time) (outcome, error) {
+	r.Reason = cmp.Or(r.Reason, "preview")
+	o, err := decide(signer, actor, r, 1, now)
+	if err != nil {
+		return outcome{}, err
+	}
+	return d.rotate(ctx, signer, o, r, now)
 }
 
 // asked is the state that a decision would have, were the actor to make it.

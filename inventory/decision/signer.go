@@ -70,7 +70,7 @@ func (d Door) Decide(ctx context.Context, actor inventory.Actor, r SignerRequest
 	if o, err = d.rotate(ctx, signer, o, r, now); err != nil {
 		return inventory.Decision{}, err
 	}
-	if err := d.holds(ctx, actor, signer, o, r, now); err != nil {
+	if err := d.holds(ctx, actor, signer, r, now); err != nil {
 		return inventory.Decision{}, err
 	}
 	if err := d.Signers.RecordDecision(ctx, o.decision, r.Revision, o.ended, o.entry); err != nil {
