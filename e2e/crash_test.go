@@ -449,7 +449,9 @@ func (w *worlds) resume(t *testing.T, d death, s *site, asked *counter, began ti
 	}
 	have := s.settles("the work that was left")
 	if d.journey == "approval in" { // what came first, the look or the decision, is another matter each time
-		have, want = without(have, "verdict "), without(want, "verdict ")
+		for _, follows := range []string{"verdict ", "audit signature.vanish "} {
+			have, want = without(have, follows), without(want, follows)
+		}
 	}
 	p.kill()
 	quiet(t, "the program that carried on", p)

@@ -25,6 +25,9 @@ type broken struct {
 }
 
 func (b broken) Registries(context.Context) ([]inventory.Registry, error) { return nil, b.fail() }
+func (b broken) Reevaluation(context.Context, time.Time) (inventory.Reevaluation, error) {
+	return inventory.Reevaluation{}, b.fail()
+}
 func (b broken) Preview(context.Context, inventory.Actor, decision.SignerRequest) (inventory.Impact, error) {
 	return inventory.Impact{}, b.fail()
 }
@@ -70,7 +73,7 @@ func breaking(fail func() error) func(*web.Routes) {
 	return func(r *web.Routes) {
 		b := broken{r.Overview.Around, fail}
 		for _, pages := range []*handlers.Pages{
-			&r.Overview.Pages, &r.Image.Pages, &r.Signer.Pages, &r.Quarantine.Pages, &r.Registry.Pages, &r.Trust.Pages, &r.Audit.Pages, &r.Learn.Pages, &r.Search.Pages, &r.Help.Pages, &r.Account.Pages, &r.Team.Pages, &r.Token.Pages,
+			&r.Overview.Pages, &r.Image.Pages, &r.Signer.Pages, &r.Quarantine.Pages, &r.Registry.Pages, &r.Trust.Pages, &r.Audit.Pages, &r.Learn.Pages, &r.Search.Pages, &r.Help.Pages, &r.Account.Pages, &r.Team.Pages, &r.Token.Pages, &r.Key.Pages, &r.Reevaluate.Pages,
 		} {
 			pages.Around = b
 		}
