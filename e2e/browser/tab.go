@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -110,10 +111,18 @@ func (t *Tab) Until(expression string) {
 	}
 }
 
-// Fill writes into a field.
+// Fill writes into the first field of a selector once it is to be seen, on a page
+// that is there as a whole: the page before could still be taken for it.
 func (t *Tab) Fill(selector, value string) {
 	t.Helper()
-	t.Do(chromedp.SetValue(selector, value))
+	text, err := json.Marshal(value)
+	t.must(err)
+	t.Until(fmt.Sprintf(`document.readyState === "complete" && (e => {
+		if (!e || e.getClientRects().length === 0 || e.disabled) return false;
+		e.value = %s;
+		for (const kind of ["input", "change"]) e.dispatchEvent(new Event(kind, {bubbles: true}));
+		return true;
+	})(document.querySelector(%q))`, text, selector))
 }
 
 // Click clicks the first element of a selector once it is to be seen.

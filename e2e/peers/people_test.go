@@ -100,7 +100,7 @@ func (p *person) asks(path string) {
 	p.Open(path)
 	p.Until(`location.pathname === "/signin"`)
 	p.Click("main a[href^='/auth/start']")
-	p.Until(fmt.Sprintf(`location.href.startsWith(%q) && document.querySelector("#login")`, p.door.issuer))
+	p.Until(fmt.Sprintf(`location.href.startsWith(%q) && document.readyState === "complete" && document.querySelector("#login")`, p.door.issuer))
 }
 
 // answers fills dex's login form in.
