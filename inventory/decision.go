@@ -75,6 +75,14 @@ func (d Decision) StateAt(now time.Time) DecisionState {
 	return d.State
 }
 
+// DecidedAt is when the decision was made, by the last who took part in it.
+func (d Decision) DecidedAt() time.Time {
+	if len(d.DecidedBy) == 0 {
+		return time.Time{}
+	}
+	return d.DecidedBy[len(d.DecidedBy)-1].At
+}
+
 // Accepts reports whether the decision goes by the word of a root of trust,
 // given as Signature.Domain.
 func (d Decision) Accepts(root string) bool {

@@ -1,6 +1,7 @@
 package decision_test
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -34,7 +35,13 @@ func newDesk(t testing.TB, approvers int) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
+	t.Cleanup(func() {
+		// Whatever was decided, the log says it of what is stored.
+		if err := db.AuditClaims(context.Background()); err != nil {
+			t.Errorf("the log is contradicted: %v", err)
+		}
+		db.Close()
+	})
 	d := &desk{t, decision.Door{Signers: db, Quarantines: db, Registries: db, Tokens: db, Approvers: approvers, Clock: func() time.Time { return now }}, db}
 	if _, err := d.RegisterKey(t.Context(), dana, inventory.Signer{ID: signer, Name: "pipeline", PublicKey: "PEM"}); err != nil {
 		t.Fatal(err)

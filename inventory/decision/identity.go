@@ -117,11 +117,3 @@ func (o outcome) lent(id inventory.SignerID, decisions []inventory.Decision) []i
 	}
 	return list
 }
-
-// decidedAt is when a decision was made, by the last who took part in it.
-func decidedAt(d inventory.Decision) time.Time {
-	if len(d.DecidedBy) == 0 {
-		return time.Time{}
-	}
-	return d.DecidedBy[len(d.DecidedBy)-1].At
-}

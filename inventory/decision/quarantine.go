@@ -141,8 +141,7 @@ func (d Door) ChangeEnd(ctx context.Context, actor inventory.Actor, r EndRequest
 	if err != nil {
 		return inventory.Quarantine{}, err
 	}
-	same := func(a, b *time.Time) bool { return a == nil && b == nil || a != nil && b != nil && a.Equal(*b) }
-	if q.StandsAt(now) && same(until, q.ExpiresAt) {
+	if q.StandsAt(now) && sameTime(until, q.ExpiresAt) {
 		return inventory.Quarantine{}, inventory.Errorf(inventory.Invalid, "That is when it ends already.")
 	}
 	changed := q

@@ -94,7 +94,7 @@ func repeats(s inventory.Signer, r SignerRequest, now time.Time) bool {
 func stale(s inventory.Signer) error {
 	var last inventory.Decision
 	for i, d := range s.Counting() {
-		if i == 0 || d.State == inventory.StateActive && decidedAt(d).After(decidedAt(last)) {
+		if i == 0 || d.State == inventory.StateActive && d.DecidedAt().After(last.DecidedAt()) {
 			last = d
 		}
 	}

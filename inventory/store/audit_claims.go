@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"signboard/inventory"
 	"signboard/inventory/audit"
@@ -126,6 +127,9 @@ func (all claims) add(r audit.Record) error {
 			}
 		}
 	}
+	if family == "signer" {
+		all.rotate(r, fields)
+	}
 	c := all[family+" "+id]
 	if c == nil {
 		c = &claim{fields: map[string]any{}}
@@ -142,6 +146,31 @@ func (all claims) add(r audit.Record) error {
 		c.signer, c.ended = r.Object, fields["state"] != string(inventory.StateActive)
 	}
 	return nil
+}
+
+// rotate takes in that an approval in the place of another signer's ends that
+// one's approvals, as replacing does.
+func (all claims) rotate(r audit.Record, fields map[string]any) {
+	old, until := fields["replaces"], fields["replaced_until"]
+	if until == nil || fields["state"] != string(inventory.StateActive) {
+		return
+	}
+	for _, c := range all {
+		if c.signer == old && !c.ended && c.fields["decision"] == string(inventory.Approve) && later(c.fields["expires_at"], until) {
+			c.fields["expires_at"], c.index = until, r.Index
+		}
+	}
+}
+
+// later reports whether an end, as JSON has it, comes after another one; none never
+// comes.
+func later(end, than any) bool {
+	if end == nil {
+		return true
+	}
+	a, aErr := time.Parse(time.RFC3339, fmt.Sprint(end))
+	b, bErr := time.Parse(time.RFC3339, fmt.Sprint(than))
+	return aErr == nil && bErr == nil && a.After(b)
 }
 
 // hold holds what is stored against its claim.

@@ -56,7 +56,7 @@ func patterns(ctx context.Context, q database.Querier) ([]inventory.Decision, er
 			return err
 		})
 	slices.SortFunc(list, func(a, b inventory.Decision) int {
-		return cmp.Or(decidedAt(b).Compare(decidedAt(a)), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(b.DecidedAt().Compare(a.DecidedAt()), cmp.Compare(a.ID, b.ID))
 	})
 	return list, err
 }
@@ -206,12 +206,4 @@ func (s vouching) kept() (int64, string) {
 		return 0, ""
 	}
 	return s.until, s.root
-}
-
-// decidedAt is when a decision was made, by the last who took part in it.
-func decidedAt(d inventory.Decision) time.Time {
-	if len(d.DecidedBy) == 0 {
-		return time.Time{}
-	}
-	return d.DecidedBy[len(d.DecidedBy)-1].At
 }

@@ -100,7 +100,7 @@ func (t *tale) counting() map[inventory.SignerID][]inventory.Decision {
 		}
 	}
 	slices.SortStableFunc(patterns, func(a, b inventory.Decision) int {
-		return cmp.Or(decidedAt(b).Compare(decidedAt(a)), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(b.DecidedAt().Compare(a.DecidedAt()), cmp.Compare(a.ID, b.ID))
 	})
 	all := map[inventory.SignerID][]inventory.Decision{}
 	for n := range crew {

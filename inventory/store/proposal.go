@@ -29,7 +29,7 @@ func (d *DB) Proposals(ctx context.Context, now time.Time) ([]inventory.Proposal
 		return err
 	})
 	slices.SortFunc(list, func(a, b inventory.Proposal) int {
-		return cmp.Or(decidedAt(a.Decision).Compare(decidedAt(b.Decision)), cmp.Compare(a.Decision.Signer, b.Decision.Signer), cmp.Compare(a.Decision.Revision, b.Decision.Revision))
+		return cmp.Or(a.Decision.DecidedAt().Compare(b.Decision.DecidedAt()), cmp.Compare(a.Decision.Signer, b.Decision.Signer), cmp.Compare(a.Decision.Revision, b.Decision.Revision))
 	})
 	return list, err
 }

@@ -63,7 +63,7 @@ func (d *DB) Reevaluation(ctx context.Context, now time.Time) (inventory.Reevalu
 		of, err := decisions(ctx, q, ids)
 		var latest inventory.Decision
 		for i, s := range signers {
-			if made := of[s.ID]; len(made) > 0 && decidedAt(made[0]).After(decidedAt(latest)) {
+			if made := of[s.ID]; len(made) > 0 && made[0].DecidedAt().After(latest.DecidedAt()) {
 				latest, left.Signer = made[0], &signers[i]
 			}
 		}
